@@ -1,0 +1,87 @@
+// swift-tools-version: 6.2
+import Foundation
+import PackageDescription
+
+/// Warnings are errors where `LUMOSX_STRICT` is set (`.ci/run` and `Tools/test` set it).
+let strict = ProcessInfo.processInfo.environment["LUMOSX_STRICT"] != nil
+let swift: [SwiftSetting] = strict ? [.treatAllWarnings(as: .error)] : []
+
+/// One module: `Sources/NAME`.
+func module(_ name: String, _ dependencies: [Target.Dependency], plugins: [Target.PluginUsage] = []) -> Target {
+  .target(name: name, dependencies: dependencies, swiftSettings: swift, plugins: plugins)
+}
+
+/// One test bundle: `Tests/NAME`, with its fixtures (if any) left where they are and found by `#filePath`.
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+  .testTarget(name: name, dependencies: dependencies, exclude: [], swiftSettings: swift)
+}
+
+let package = Package(
+  name: "LumosX",
+  products: [
+    .library(name: "LumosX", targets: ["LumosPipeline"]),
+    .executable(name: "lumosx", targets: ["lumosx"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
+  ],
+  targets: [
+    // C faces. CVulkan carries no link flag: the loader is opened at run time.
+    .target(name: "CVulkan"),
+    .systemLibrary(name: "CLibAV", providers: [.apt(["libavcodec-dev", "libavformat-dev", "libswscale-dev"])]),
+    .target(name: "CLibPNG", linkerSettings: [.linkedLibrary("png")]),
+    .target(name: "CSentencePiece", linkerSettings: [.linkedLibrary("sentencepiece")]),
+    .systemLibrary(name: "COpenBLAS", providers: [.apt(["libopenblas-dev"])]),
+
+    // Engine.
+    module("LumosTensor", []),
+    module("LumosFiles", ["LumosTensor"]),
+    module("LumosOps", ["LumosTensor"]),
+    module("LumosReference", ["LumosGraph", "LumosOps", "LumosTensor", "COpenBLAS"]),
+    module("LumosKernels", [], plugins: ["ShaderBuild"]),
+    module("LumosVulkan", ["LumosOps", "LumosTensor", "LumosKernels", "LumosGraph", "CVulkan"]),
+    module("LumosGraph", ["LumosOps", "LumosTensor"]),
+    module("LumosModels", ["LumosGraph", "LumosOps", "LumosFiles", "LumosTensor", "CSentencePiece"]),
+    module("LumosMedia", ["LumosTensor", "CLibAV", "CLibPNG"]),
+    module(
+      "LumosPipeline",
+      [
+        "LumosModels", "LumosMedia", "LumosFiles", "LumosGraph", "LumosTensor",
+        .product(name: "Logging", package: "swift-log"),
+      ]),
+    module("LumosOpSuite", ["LumosOps", "LumosTensor"]),
+    .executableTarget(
+      name: "lumosx",
+      dependencies: [
+        "LumosPipeline", "LumosVulkan", "LumosReference", "LumosOpSuite", "LumosGraph",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "Logging", package: "swift-log"),
+      ],
+      swiftSettings: swift),
+
+    // Shaders/ -> SPIR-V, while the package builds.
+    .systemLibrary(name: "CGlslang", path: "Tools/ShaderBuild/CGlslang", providers: [.apt(["glslang-dev"])]),
+    .executableTarget(
+      name: "ShaderCompiler", dependencies: ["CGlslang"], path: "Tools/ShaderBuild/Compiler", swiftSettings: swift),
+    .plugin(
+      name: "ShaderBuild", capability: .buildTool(), dependencies: ["ShaderCompiler"],
+      path: "Tools/ShaderBuild/Plugin"),
+
+    // Tests.
+    tests("LumosTensorTests", ["LumosTensor"]),
+    tests("LumosFilesTests", ["LumosFiles", "LumosTensor"]),
+    tests("LumosOpsTests", ["LumosOps", "LumosReference", "LumosVulkan", "LumosOpSuite", "LumosTensor"]),
+    tests("LumosGraphTests", ["LumosGraph", "LumosReference", "LumosOps", "LumosTensor"]),
+    tests("LumosVulkanTests", ["LumosVulkan", "LumosGraph", "LumosReference", "LumosOpSuite", "LumosTensor", "LumosOps"]),
+    tests("LumosModelsTests", ["LumosModels", "LumosReference", "LumosGraph", "LumosFiles", "LumosTensor"]),
+    tests("LumosMediaTests", ["LumosMedia", "LumosFiles", "LumosTensor"]),
+    tests("LumosPipelineTests", ["LumosPipeline", "LumosMedia", "LumosReference", "LumosFiles", "LumosTensor"]),
+    tests(
+      "ParityTests",
+      ["LumosPipeline", "LumosVulkan", "LumosReference", "LumosOpSuite", "LumosOps", "LumosGraph", "LumosTensor"]),
+    tests("CommandTests", ["LumosTensor", "LumosFiles"]),
+  ],
+  swiftLanguageModes: [.v6],
+  cxxLanguageStandard: .cxx17
+)

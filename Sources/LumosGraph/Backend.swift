@@ -1,0 +1,56 @@
+import LumosOps
+import LumosTensor
+
+/// Something that runs graphs: the CPU reference, or a Vulkan device.
+public protocol Backend: Sendable {
+  /// For people and reports: `"cpu"`, `"NVIDIA H200 (driver 570.86)"`.
+  var name: String { get }
+  /// A fresh session: weights are uploaded once, states are shared by name.
+  func makeSession(weights: any WeightSource) throws -> any Session
+}
+
+/// One set of weights and states on a backend, and the graphs compiled against them. Used from one task at a time.
+public protocol Session: AnyObject {
+  /// Plans a graph. Weights that earlier graphs of the session use are not uploaded again.
+  func compile(_ graph: Graph) throws -> any Executable
+  /// Replaces a state's contents. The state exists once a graph that names it has been compiled.
+  func setState(_ name: String, to tensor: Tensor) throws
+  /// A copy of a state's contents.
+  func state(_ name: String) throws -> Tensor
+  /// Sets every state to zero.
+  func resetStates() throws
+  /// Largest number of bytes that the session has held on the device at once (0 where it does not count).
+  var peakDeviceBytes: Int { get }
+}
+
+/// A compiled graph.
+public protocol Executable: AnyObject {
+  /// Runs the graph once. Inputs that are not given keep what they were given last.
+  /// - Returns: the outputs named in `fetch`.
+  func run(_ inputs: [String: Tensor], fetch: [String]) throws -> [String: Tensor]
+}
+
+extension Executable {
+  /// Runs the graph and fetches one output.
+  public func run(_ inputs: [String: Tensor], output: String) throws -> Tensor {
+    try run(inputs, fetch: [output])[output]!
+  }
+}
+
+/// A run that cannot be carried out as asked: a mistake of the calling code.
+public enum BackendError: Error, Sendable, CustomStringConvertible {
+  /// An input was never given.
+  case missingInput(String)
+  /// The graph has no such input, output or state.
+  case unknownName(String)
+  /// A tensor has another type than the graph declares.
+  case mismatch(name: String, expected: TensorType, found: TensorType)
+
+  public var description: String {
+    switch self {
+    case .missingInput(let name): "input \(name) was never given"
+    case .unknownName(let name): "the graph has nothing named \(name)"
+    case .mismatch(let name, let expected, let found): "\(name) is \(found), expected \(expected)"
+    }
+  }
+}

@@ -1,0 +1,130 @@
+import LumosOps
+import LumosTensor
+
+/// A computation in the field's words: values, and nodes that make values from values.
+///
+/// A graph is pure data. Model code builds it with `GraphBuilder`; the reference backend interprets it as it is; the
+/// Vulkan backend plans and records it. Nodes are in an order in which they can run.
+public struct Graph: Sendable {
+  /// Identifies a value within its graph.
+  public struct ValueID: Sendable, Hashable {
+    /// Index into `values`.
+    public let index: Int
+  }
+
+  /// Where a value comes from.
+  public enum Source: Sendable {
+    /// Given by the caller under `name`; keeps its contents from run to run until given again.
+    case input(name: String)
+    /// A weight, as the checkpoint stores it and then laid out by `layout`.
+    case weight(name: String, layout: WeightLayout)
+    /// Fixed contents, part of the graph.
+    case constant(Tensor)
+    /// Lives in the session between runs and is shared by name among its graphs; zero at first.
+    case state(name: String)
+    /// Made by a node of this graph.
+    case node
+  }
+
+  /// One value.
+  public struct Value: Sendable {
+    /// Identity.
+    public let id: ValueID
+    /// Shape and element type.
+    public let type: TensorType
+    /// Origin.
+    public let source: Source
+  }
+
+  /// One operation.
+  public struct Node: Sendable {
+    /// What it does.
+    public let op: any OpDescriptor
+    /// Operands, in the op's order.
+    public let inputs: [ValueID]
+    /// Results, in the op's order.
+    public let outputs: [ValueID]
+    /// Where in the model it stands, for people: `"blocks.3.self_attn.q"`.
+    public let label: String
+  }
+
+  /// All values.
+  public internal(set) var values: [Value] = []
+  /// All nodes, in running order.
+  public internal(set) var nodes: [Node] = []
+  /// Results that the caller may fetch, by name.
+  public internal(set) var outputs: [(name: String, value: ValueID)] = []
+  /// At the end of a run, each named state takes the value; all reads of the run have seen the old contents.
+  public internal(set) var stateUpdates: [(state: String, value: ValueID)] = []
+
+  /// The value behind an identity.
+  public subscript(id: ValueID) -> Value { values[id.index] }
+
+  /// Inputs that the caller gives, with their types.
+  public var inputs: [(name: String, type: TensorType)] {
+    values.compactMap { if case .input(let name) = $0.source { (name, $0.type) } else { nil } }
+  }
+
+  /// States that the graph reads or updates, with their types.
+  public var states: [(name: String, type: TensorType)] {
+    values.compactMap { if case .state(let name) = $0.source { (name, $0.type) } else { nil } }
+  }
+}
+
+/// How a weight is laid out for use, from what the checkpoint stores.
+public enum WeightLayout: Sendable, Hashable {
+  /// As stored, but with these extents (equal count).
+  case shape(Shape)
+  /// A convolution `[O, C, kt, kh, kw]` (or `[O, C, kh, kw]`) as `[O, kt, kh, kw, C]`.
+  case channelsLast
+  /// As `[O, C]`, rows `start ..< start + count` of the outermost axis, the other axes flattened.
+  case rows(start: Int, count: Int)
+
+  /// The type after the layout.
+  public func apply(_ type: TensorType) -> TensorType {
+    let shape = type.shape
+    switch self {
+    case .shape(let other): return TensorType(other, type.dtype)
+    case .channelsLast:
+      let time = shape.rank == 5 ? shape[2] : 1
+      return TensorType([shape[0], time, shape[-2], shape[-1], shape[1]], type.dtype)
+    case .rows(_, let count):
+      return TensorType(shape.rank == 1 ? [count] : [count, shape.rowCount], type.dtype)
+    }
+  }
+
+  /// The tensor in the layout; element types stay.
+  public func apply(_ tensor: Tensor) -> Tensor {
+    switch self {
+    case .shape(let other): return tensor.reshaped(other)
+    case .rows(let start, let count):
+      return tensor.rows(start..<start + count).reshaped(apply(tensor.type).shape)
+    case .channelsLast:
+      let target = apply(tensor.type)
+      let channels = target.shape[4]
+      let positions = target.shape[1] * target.shape[2] * target.shape[3]
+      let size = tensor.dtype.byteCount
+      return Tensor(target.shape, tensor.dtype) { out in
+        tensor.withUnsafeBytes { bytes in
+          for o in 0..<target.shape[0] {
+            for c in 0..<channels {
+              for p in 0..<positions {
+                let from = ((o * channels + c) * positions + p) * size
+                let to = ((o * positions + p) * channels + c) * size
+                for byte in 0..<size { out[to + byte] = bytes[from + byte] }
+              }
+            }
+          }
+        }
+      }
+    }
+  }
+}
+
+/// Named weights: a checkpoint, or a description of one.
+public protocol WeightSource: Sendable {
+  /// Type of a weight as stored, or nil if there is none of this name.
+  func type(ofWeight name: String) -> TensorType?
+  /// The weight itself.
+  func weight(_ name: String) throws -> Tensor
+}

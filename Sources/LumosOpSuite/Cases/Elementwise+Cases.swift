@@ -1,0 +1,20 @@
+import LumosOps
+import LumosTensor
+
+extension Elementwise: OpCases {
+  public static var cases: [OpCase] {
+    var cases: [OpCase] = []
+    for kind in Elementwise.Kind.allCases {
+      for (a, b): (Shape, Shape) in [([1], [1]), ([7, 13], [7, 13]), ([3, 6, 257], [1, 6, 257]), ([1031], [1])] {
+        for dtype: DType in [.f32, .f16, .bf16] {
+          cases.append(
+            OpCase("\(kind) \(a) and \(b) \(dtype.rawValue)", Elementwise(kind), [.init(a), .init(b, dtype)], dtype: dtype))
+        }
+      }
+    }
+    let tokens: Shape = [32760, 1536]
+    cases.append(
+      OpCase("residual 480x832x81", Elementwise(.add), [.init(tokens), .init(tokens)], purpose: .benchmark))
+    return cases
+  }
+}

@@ -1,0 +1,80 @@
+import LumosTensor
+
+/// What one operation is: its attributes, its shape rule, its cost and how exact every implementation of it must be.
+///
+/// A descriptor is a value; the reference (`ReferenceKernel`), the Vulkan lowering (`VulkanLowering`) and the test and
+/// benchmark cases are extensions of the same type in their own modules. `OpCatalog` lists all descriptors; a test
+/// fails when one of the six places is missing (CONTRIBUTING.md).
+///
+/// Activations are float32 throughout. Inputs that hold weights may be f32, f16 or bf16; they widen exactly.
+public protocol OpDescriptor: Sendable, Hashable {
+  /// The op's name: that of its shader folder, reference, lowering, cases and documentation.
+  static var name: String { get }
+
+  /// Types of the outputs for inputs of these types.
+  /// - Throws: `OpError` if the inputs do not fit the op.
+  func outputTypes(_ inputs: [TensorType]) throws(OpError) -> [TensorType]
+
+  /// Floating-point operations (a multiply-add counts two) of one evaluation.
+  func flops(_ inputs: [TensorType]) -> Int
+
+  /// Bytes that an ideal implementation moves: by default every input and output once.
+  func bytesMoved(_ inputs: [TensorType]) -> Int
+
+  /// Largest allowed NMSE of an implementation against the reference, for weights of type `dtype`.
+  func errorBound(_ inputs: [TensorType], dtype: DType) -> Double
+}
+
+extension OpDescriptor {
+  public func bytesMoved(_ inputs: [TensorType]) -> Int {
+    let outputs = (try? outputTypes(inputs)) ?? []
+    return (inputs + outputs).reduce(0) { $0 + $1.byteCount }
+  }
+
+  public func errorBound(_ inputs: [TensorType], dtype: DType) -> Double { 1e-10 }
+
+  /// The op's name, from a value.
+  public var name: String { Self.name }
+}
+
+/// Inputs that do not fit an op: a mistake in a graph or in a model file's shapes.
+public struct OpError: Error, Sendable, Hashable, CustomStringConvertible {
+  /// The op that refused.
+  public let op: String
+  /// What does not fit.
+  public let reason: String
+
+  public init(_ op: String, _ reason: String) {
+    self.op = op
+    self.reason = reason
+  }
+
+  public var description: String { "\(op): \(reason)" }
+}
+
+/// Helpers that shape rules share.
+extension OpDescriptor {
+  /// Throws unless `condition` holds.
+  func require(_ condition: Bool, _ reason: @autoclosure () -> String) throws(OpError) {
+    if !condition { throw OpError(Self.name, reason()) }
+  }
+
+  /// Throws unless there are `count` inputs.
+  func require(_ inputs: [TensorType], count: ClosedRange<Int>) throws(OpError) {
+    try require(count.contains(inputs.count), "takes \(count) inputs, got \(inputs.count)")
+  }
+
+  /// Throws unless `input` is a float32 activation of `rank` axes.
+  func requireActivation(_ input: TensorType, _ role: String, rank: Int? = nil) throws(OpError) {
+    try require(input.dtype == .f32, "\(role) must be f32, is \(input.dtype.rawValue)")
+    if let rank { try require(input.shape.rank == rank, "\(role) must have \(rank) axes, is \(input.shape)") }
+  }
+
+  /// Throws unless `input` is a weight of `shape` (f32, f16 or bf16).
+  func requireWeight(_ input: TensorType, _ role: String, _ shape: Shape) throws(OpError) {
+    try require(
+      input.dtype == .f32 || input.dtype == .f16 || input.dtype == .bf16,
+      "\(role) must be f32, f16 or bf16, is \(input.dtype.rawValue)")
+    try require(input.shape == shape, "\(role) must be \(shape), is \(input.shape)")
+  }
+}

@@ -1,0 +1,19 @@
+import LumosTensor
+
+/// The VAE's norm: every position's channel vector scaled to length `√C` and multiplied by γ:
+/// `x / max(‖x‖₂, 1e-12) · √C · γ`. Inputs x `[…, C]` (channels last), gamma `[C]` (MODEL.md section 11).
+public struct ChannelNorm: OpDescriptor {
+  public static let name = "ChannelNorm"
+
+  public init() {}
+
+  public func outputTypes(_ inputs: [TensorType]) throws(OpError) -> [TensorType] {
+    try require(inputs, count: 2...2)
+    try requireActivation(inputs[0], "x")
+    try require(inputs[0].shape.rank >= 1, "x has no axis")
+    try requireWeight(inputs[1], "gamma", [inputs[0].shape[-1]])
+    return [inputs[0]]
+  }
+
+  public func flops(_ inputs: [TensorType]) -> Int { 4 * inputs[0].shape.count }
+}

@@ -1,0 +1,21 @@
+import LumosTensor
+
+/// Two float32 tensors one behind the other along the outermost axis; the other axes are equal.
+public struct Concatenate: OpDescriptor {
+  public static let name = "Concatenate"
+
+  public init() {}
+
+  public func outputTypes(_ inputs: [TensorType]) throws(OpError) -> [TensorType] {
+    try require(inputs, count: 2...2)
+    let (a, b) = (inputs[0], inputs[1])
+    try requireActivation(a, "first")
+    try requireActivation(b, "second")
+    try require(
+      a.shape.rank > 0 && a.shape.dimensions.dropFirst() == b.shape.dimensions.dropFirst(),
+      "\(a.shape) and \(b.shape) differ beyond the first axis")
+    return [TensorType(Shape([a.shape[0] + b.shape[0]] + a.shape.dimensions.dropFirst()), .f32)]
+  }
+
+  public func flops(_ inputs: [TensorType]) -> Int { 0 }
+}

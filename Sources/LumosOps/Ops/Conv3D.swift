@@ -1,0 +1,82 @@
+import LumosTensor
+
+/// Direct 3D convolution, channels last, with an optional history of earlier frames in front.
+///
+/// Inputs x `[T, H, W, C]`, weight `[O, kt, kh, kw, C]`, bias `[O]`, optionally history `[Th, H, W, C]`, which stands
+/// before x in time. Time is not padded: output frame j covers frames `stride.time · j ..< stride.time · j + kt` of
+/// history and x together. Space is padded with zeros as `padding` says. Output `[T', H', W', O]`.
+public struct Conv3D: OpDescriptor {
+  public static let name = "Conv3D"
+
+  /// Steps between outputs.
+  public struct Stride: Sendable, Hashable {
+    /// In time.
+    public let time: Int
+    /// In both directions of space.
+    public let space: Int
+
+    public init(time: Int = 1, space: Int = 1) {
+      self.time = time
+      self.space = space
+    }
+  }
+
+  /// Zero rows and columns around a frame.
+  public struct Padding: Sendable, Hashable {
+    /// Rows above and columns on the left.
+    public let leading: Int
+    /// Rows below and columns on the right.
+    public let trailing: Int
+
+    public init(leading: Int, trailing: Int) {
+      self.leading = leading
+      self.trailing = trailing
+    }
+  }
+
+  /// Steps between outputs.
+  public let stride: Stride
+  /// Zeros around a frame.
+  public let padding: Padding
+
+  public init(stride: Stride = Stride(), padding: Padding) {
+    self.stride = stride
+    self.padding = padding
+  }
+
+  public func outputTypes(_ inputs: [TensorType]) throws(OpError) -> [TensorType] {
+    try require(inputs, count: 3...4)
+    try requireActivation(inputs[0], "x", rank: 4)
+    try require(inputs[1].shape.rank == 5, "weight must have 5 axes, is \(inputs[1].shape)")
+    let (x, w) = (inputs[0].shape, inputs[1].shape)
+    try requireWeight(inputs[1], "weight", [w[0], w[1], w[2], w[3], x[3]])
+    try requireWeight(inputs[2], "bias", [w[0]])
+    var frames = x[0]
+    if inputs.count == 4 {
+      try requireActivation(inputs[3], "history", rank: 4)
+      try require(
+        inputs[3].shape.dimensions.dropFirst() == x.dimensions.dropFirst(), "history \(inputs[3].shape) before \(x)")
+      frames += inputs[3].shape[0]
+    }
+    let border = padding.leading + padding.trailing
+    try require(
+      frames >= w[1] && x[1] + border >= w[2] && x[2] + border >= w[3] && w.count > 0,
+      "\(frames) frames of \(x) are smaller than the kernel \(w)")
+    return [
+      TensorType(
+        [
+          (frames - w[1]) / stride.time + 1, (x[1] + border - w[2]) / stride.space + 1,
+          (x[2] + border - w[3]) / stride.space + 1, w[0],
+        ], .f32)
+    ]
+  }
+
+  public func flops(_ inputs: [TensorType]) -> Int {
+    let outputs = (try? outputTypes(inputs))?[0].shape.count ?? 0
+    return 2 * outputs * inputs[1].shape.rowCount
+  }
+
+  public func errorBound(_ inputs: [TensorType], dtype: DType) -> Double {
+    inputs[1].shape.rowCount > 4096 ? 1e-9 : 1e-10
+  }
+}

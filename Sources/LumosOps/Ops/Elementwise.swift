@@ -1,0 +1,27 @@
+import LumosTensor
+
+/// `a + b` or `a · b`, element by element. b may be smaller: its element count divides that of a and it repeats
+/// (which is broadcasting along leading axes). Output has the shape of a.
+public struct Elementwise: OpDescriptor {
+  public static let name = "Elementwise"
+
+  /// Which operation.
+  public enum Kind: String, Sendable, Hashable, CaseIterable { case add, multiply }
+
+  /// The operation applied.
+  public let kind: Kind
+
+  public init(_ kind: Kind) { self.kind = kind }
+
+  public func outputTypes(_ inputs: [TensorType]) throws(OpError) -> [TensorType] {
+    try require(inputs, count: 2...2)
+    try requireActivation(inputs[0], "a")
+    try requireWeight(inputs[1], "b", inputs[1].shape)
+    try require(
+      inputs[1].shape.count > 0 && inputs[0].shape.count % inputs[1].shape.count == 0,
+      "b \(inputs[1].shape) does not repeat into a \(inputs[0].shape)")
+    return [inputs[0]]
+  }
+
+  public func flops(_ inputs: [TensorType]) -> Int { inputs[0].shape.count }
+}

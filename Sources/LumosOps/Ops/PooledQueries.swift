@@ -1,0 +1,24 @@
+import LumosTensor
+
+/// Mean cross-attention query of every cell of every condition image. Input q `[L, D]`; output
+/// `[images·cells, D]`. Windows that reach past the image count zeros: the divisor is always pool² (MODEL.md 9.2).
+public struct PooledQueries: OpDescriptor {
+  public static let name = "PooledQueries"
+  /// The images and their cells.
+  public let cells: RelationCells
+
+  public init(_ cells: RelationCells) { self.cells = cells }
+
+  public func outputTypes(_ inputs: [TensorType]) throws(OpError) -> [TensorType] {
+    try require(inputs, count: 1...1)
+    try requireActivation(inputs[0], "q", rank: 2)
+    try require(cells.firstToken + cells.images * cells.area == inputs[0].shape[0], "cells do not fit q")
+    return [TensorType([cells.images * cells.cellsPerImage, inputs[0].shape[1]], .f32)]
+  }
+
+  public func flops(_ inputs: [TensorType]) -> Int { cells.images * cells.area * inputs[0].shape[1] }
+
+  public func bytesMoved(_ inputs: [TensorType]) -> Int {
+    4 * inputs[0].shape[1] * cells.images * (cells.area + cells.cellsPerImage)
+  }
+}

@@ -1,0 +1,60 @@
+import LumosOps
+import LumosTensor
+
+/// The number type that a reference evaluation runs in: `Float` (what the engine's CPU backend uses) or `Double`
+/// (what tests hold both backends against).
+public protocol ReferenceScalar: BinaryFloatingPoint, SIMDScalar, Sendable {
+  /// `C[m, n] = Σ A[m, k] · B[n, k]` (B transposed), rows `lda`, `ldb`, `ldc` elements apart; `add` accumulates.
+  static func matrixMultiplyTransposed(
+    rows: Int, columns: Int, inner: Int,
+    _ a: UnsafePointer<Self>, _ lda: Int, _ b: UnsafePointer<Self>, _ ldb: Int,
+    _ c: UnsafeMutablePointer<Self>, _ ldc: Int, add: Bool)
+  /// `C[m, n] = Σ A[m, k] · B[k, n]`.
+  static func matrixMultiply(
+    rows: Int, columns: Int, inner: Int,
+    _ a: UnsafePointer<Self>, _ lda: Int, _ b: UnsafePointer<Self>, _ ldb: Int,
+    _ c: UnsafeMutablePointer<Self>, _ ldc: Int, add: Bool)
+  /// e^x.
+  static func exponential(_ x: Self) -> Self
+  /// tanh x.
+  static func hyperbolicTangent(_ x: Self) -> Self
+}
+
+/// A tensor as the reference sees it: numbers in the evaluation's own type. Weights have widened exactly.
+public struct ReferenceArray<Scalar: ReferenceScalar>: Sendable {
+  /// Extents.
+  public let shape: Shape
+  /// The numbers, row-major (empty for an integer tensor).
+  public let values: [Scalar]
+  /// The integers of an i32 tensor (empty otherwise).
+  public let integers: [Int32]
+
+  public init(_ values: [Scalar], _ shape: Shape) {
+    precondition(values.count == shape.count, "\(values.count) values for \(shape)")
+    self.shape = shape
+    self.values = values
+    integers = []
+  }
+
+  /// The tensor's numbers, widened.
+  public init(_ tensor: Tensor) {
+    shape = tensor.shape
+    if tensor.dtype.isFloat {
+      integers = []
+      if Scalar.self == Float.self {
+        values = tensor.floats() as! [Scalar]
+      } else {
+        values = tensor.doubles().map { Scalar($0) }
+      }
+    } else {
+      values = []
+      integers = tensor.integers().map(Int32.init)
+    }
+  }
+}
+
+/// The CPU reference of an op, written to be read: an extension of the descriptor in `Ops/NAME+Reference.swift`.
+public protocol ReferenceKernel: OpDescriptor {
+  /// The outputs for these inputs. `outputs` are the types that the shape rule gave; inputs have been checked by it.
+  func evaluate<S: ReferenceScalar>(_ inputs: [ReferenceArray<S>], outputs: [TensorType]) -> [[S]]
+}

@@ -1,0 +1,84 @@
+/// Conversions between element types. Widening (f16, bf16 -> f32 -> f64) is exact; narrowing rounds to nearest even.
+extension Tensor {
+  /// The elements as float32. Integers beyond 2^24 round.
+  public func floats() -> [Float] {
+    withUnsafeBytes { bytes in
+      func read<T: BitwiseCopyable>(_: T.Type, _ convert: (T) -> Float) -> [Float] {
+        Array(unsafeUninitializedCapacity: count) { out, initialized in
+          for i in 0..<count {
+            out[i] = convert(bytes.loadUnaligned(fromByteOffset: i * MemoryLayout<T>.size, as: T.self))
+          }
+          initialized = count
+        }
+      }
+      switch dtype {
+      case .f64: return read(Double.self) { Float($0) }
+      case .f32: return read(Float.self) { $0 }
+      case .f16: return read(Float16.self) { Float($0) }
+      case .bf16: return read(UInt16.self) { BFloat16.float($0) }
+      case .i64: return read(Int64.self) { Float($0) }
+      case .i32: return read(Int32.self) { Float($0) }
+      case .u8: return read(UInt8.self) { Float($0) }
+      }
+    }
+  }
+
+  /// The elements as float64, exact for every type but i64 beyond 2^53.
+  public func doubles() -> [Double] {
+    guard dtype == .f64 || dtype == .i64 else { return floats().map(Double.init) }
+    return withUnsafeBytes { bytes in
+      (0..<count).map { i in
+        dtype == .f64
+          ? bytes.loadUnaligned(fromByteOffset: i * 8, as: Double.self)
+          : Double(bytes.loadUnaligned(fromByteOffset: i * 8, as: Int64.self))
+      }
+    }
+  }
+
+  /// The elements as `Int`; the tensor must hold integers.
+  public func integers() -> [Int] {
+    precondition(!dtype.isFloat, "integers() of \(dtype.rawValue)")
+    return withUnsafeBytes { bytes in
+      (0..<count).map { i in
+        switch dtype {
+        case .i64: Int(bytes.loadUnaligned(fromByteOffset: i * 8, as: Int64.self))
+        case .i32: Int(bytes.loadUnaligned(fromByteOffset: i * 4, as: Int32.self))
+        default: Int(bytes[i])
+        }
+      }
+    }
+  }
+
+  /// The same values in `dtype` (f32, f16 or bf16), rounded to nearest even; `self` if nothing changes.
+  public func converted(to dtype: DType) -> Tensor {
+    if dtype == self.dtype { return self }
+    let values = floats()
+    switch dtype {
+    case .f32: return Tensor(values, shape)
+    case .f16:
+      return Tensor(shape, .f16) { bytes in
+        let out = bytes.bindMemory(to: Float16.self)
+        for i in values.indices { out[i] = Float16(values[i]) }
+      }
+    case .bf16:
+      return Tensor(shape, .bf16) { bytes in
+        let out = bytes.bindMemory(to: UInt16.self)
+        for i in values.indices { out[i] = BFloat16.bits(values[i]) }
+      }
+    case .f64, .i64, .i32, .u8: preconditionFailure("conversion to \(dtype.rawValue) is not defined")
+    }
+  }
+}
+
+/// bfloat16 as bit patterns: the upper half of a float32.
+public enum BFloat16 {
+  /// The float32 that `bits` stands for, exactly.
+  public static func float(_ bits: UInt16) -> Float { Float(bitPattern: UInt32(bits) << 16) }
+
+  /// The nearest bfloat16, ties to even; NaN stays NaN.
+  public static func bits(_ value: Float) -> UInt16 {
+    let u = value.bitPattern
+    if value.isNaN { return UInt16(truncatingIfNeeded: u >> 16) | 0x40 }
+    return UInt16(truncatingIfNeeded: (u &+ 0x7fff &+ ((u >> 16) & 1)) >> 16)
+  }
+}

@@ -1,0 +1,24 @@
+/// The type of one tensor element, in storage.
+///
+/// Arithmetic is always float32 (or float64 in the reference's double evaluation); the half types are storage only.
+public enum DType: String, Sendable, Hashable, CaseIterable {
+  case f64, f32, f16, bf16, i64, i32, u8
+
+  /// Bytes of one element.
+  public var byteCount: Int {
+    switch self {
+    case .f64, .i64: 8
+    case .f32, .i32: 4
+    case .f16, .bf16: 2
+    case .u8: 1
+    }
+  }
+
+  /// Whether the elements are floating-point numbers.
+  public var isFloat: Bool {
+    switch self {
+    case .f64, .f32, .f16, .bf16: true
+    case .i64, .i32, .u8: false
+    }
+  }
+}

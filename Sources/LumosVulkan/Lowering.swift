@@ -1,0 +1,121 @@
+import LumosOps
+import LumosTensor
+
+/// How an op becomes dispatches: an extension of the descriptor in `Ops/NAME+Vulkan.swift`.
+///
+/// A lowering is symbolic: it names kernels, sizes and operands, not addresses, so that a plan can be made without a
+/// device and recorded for any.
+public protocol VulkanLowering: OpDescriptor {
+  /// The dispatches of one evaluation, in order. Between two dispatches of one op whose data depend on each other the
+  /// recorder puts a barrier (it puts one after every dispatch unless it can prove that there is no hazard).
+  func lower(_ types: LoweredTypes, _ device: DeviceProfile) throws -> [Dispatch]
+}
+
+/// Types of an op's operands, as its shape rule gave them.
+public struct LoweredTypes: Sendable {
+  /// Types of the inputs.
+  public let inputs: [TensorType]
+  /// Types of the outputs.
+  public let outputs: [TensorType]
+
+  public init(inputs: [TensorType], outputs: [TensorType]) {
+    self.inputs = inputs
+    self.outputs = outputs
+  }
+}
+
+/// What a lowering needs to know of the device.
+public struct DeviceProfile: Sendable, Hashable {
+  /// Lanes of a subgroup (8 on lavapipe, 32 on NVIDIA, 64 on older AMD).
+  public var subgroupSize: Int
+  /// Shared memory of a workgroup in bytes (at least 16384).
+  public var sharedMemoryBytes: Int
+  /// Largest number of invocations in a workgroup (at least 128).
+  public var maxWorkgroupInvocations: Int
+  /// Largest number of workgroups per axis (at least 65535).
+  public var maxWorkgroupCount: Int
+
+  /// The least that Vulkan guarantees.
+  public static let minimum = DeviceProfile(
+    subgroupSize: 1, sharedMemoryBytes: 16384, maxWorkgroupInvocations: 128, maxWorkgroupCount: 65535)
+
+  public init(subgroupSize: Int, sharedMemoryBytes: Int, maxWorkgroupInvocations: Int, maxWorkgroupCount: Int) {
+    self.subgroupSize = subgroupSize
+    self.sharedMemoryBytes = sharedMemoryBytes
+    self.maxWorkgroupInvocations = maxWorkgroupInvocations
+    self.maxWorkgroupCount = maxWorkgroupCount
+  }
+}
+
+/// One dispatch of one kernel.
+public struct Dispatch: Sendable, Hashable {
+  /// `OP` or `OP.VARIANT`, as the kernel pack names it (`Linear.f16`).
+  public var kernel: String
+  /// Specialisation constants 0, 1, 2 … of the shader.
+  public var specialization: [UInt32]
+  /// Push constants: device addresses first, then 32-bit numbers; at most 128 bytes.
+  public var push: [PushWord]
+  /// Workgroups along x, y and z.
+  public var grid: Grid
+  /// Read-only words that the kernel reads through `.constants` (a span list, a table); uploaded once per plan.
+  public var constants: [UInt32]
+
+  public init(
+    _ kernel: String, specialization: [UInt32] = [], push: [PushWord], grid: Grid, constants: [UInt32] = []
+  ) {
+    self.kernel = kernel
+    self.specialization = specialization
+    self.push = push
+    self.grid = grid
+    self.constants = constants
+  }
+}
+
+/// One entry of a dispatch's push constants.
+public enum PushWord: Sendable, Hashable {
+  /// Device address (8 bytes) of input `index`, `offset` bytes in.
+  case input(Int, offset: Int = 0)
+  /// Device address (8 bytes) of output `index`, `offset` bytes in.
+  case output(Int, offset: Int = 0)
+  /// Device address (8 bytes) of the dispatch's own `constants`.
+  case constants
+  /// An address that the kernel does not read (8 zero bytes): the operand of a variant without it.
+  case null
+  /// A 32-bit unsigned number.
+  case uint(UInt32)
+  /// A 32-bit float.
+  case float(Float)
+
+  /// A number of elements, rows or bytes; it must fit 32 bits.
+  public static func count(_ value: Int) -> PushWord { .uint(UInt32(value)) }
+}
+
+/// Numbers of workgroups.
+public struct Grid: Sendable, Hashable {
+  /// Along x.
+  public var x: Int
+  /// Along y.
+  public var y: Int
+  /// Along z.
+  public var z: Int
+
+  public init(_ x: Int, _ y: Int = 1, _ z: Int = 1) {
+    self.x = x
+    self.y = y
+    self.z = z
+  }
+
+  /// At least `groups` workgroups, folded into x and y where one axis is too short. The shader forms the index with
+  /// `workgroup_index()` and returns when it is past the end.
+  public static func folded(_ groups: Int, _ device: DeviceProfile) -> Grid {
+    let limit = device.maxWorkgroupCount
+    if groups <= limit { return Grid(max(groups, 1)) }
+    let rows = (groups + limit - 1) / limit
+    return Grid((groups + rows - 1) / rows, rows)
+  }
+}
+
+extension DType {
+  /// The variant suffix of kernels that read weights of this type.
+  public var variant: String { rawValue }
+}

@@ -1,0 +1,13 @@
+import LumosOps
+
+extension Elementwise: VulkanLowering {
+  public func lower(_ types: LoweredTypes, _ device: DeviceProfile) throws -> [Dispatch] {
+    let count = types.inputs[0].shape.count
+    return [
+      Dispatch(
+        "Elementwise.\(kind.rawValue).\(types.inputs[1].dtype.variant)",
+        push: [.input(0), .input(1), .output(0), .count(count), .count(types.inputs[1].shape.count)],
+        grid: .folded((count + 255) / 256, device))
+    ]
+  }
+}
