@@ -3,7 +3,7 @@ import LumosTensor
 
 /// The number type that a reference evaluation runs in: `Float` (what the engine's CPU backend uses) or `Double`
 /// (what tests hold both backends against).
-public protocol ReferenceScalar: BinaryFloatingPoint, SIMDScalar, Sendable {
+public protocol ReferenceScalar: BinaryFloatingPoint, Sendable {
   /// `C[m, n] = Σ A[m, k] · B[n, k]` (B transposed), rows `lda`, `ldb`, `ldc` elements apart; `add` accumulates.
   static func matrixMultiplyTransposed(
     rows: Int, columns: Int, inner: Int,
