@@ -18,7 +18,8 @@ public struct Elementwise: OpDescriptor {
     try requireActivation(inputs[0], "a")
     try requireWeight(inputs[1], "b", inputs[1].shape)
     try require(
-      inputs[1].shape.count > 0 && inputs[0].shape.count % inputs[1].shape.count == 0,
+      inputs[1].shape.count == 0
+        ? inputs[0].shape.count == 0 : inputs[0].shape.count.isMultiple(of: inputs[1].shape.count),
       "b \(inputs[1].shape) does not repeat into a \(inputs[0].shape)")
     return [inputs[0]]
   }

@@ -1,0 +1,108 @@
+import LumosOps
+import LumosTensor
+
+/// Where the values that a graph makes lie in one arena.
+///
+/// Every node-made value lives from its node to its last reader; fetchable outputs and new state values live to the end
+/// of the run. Two values share bytes only when their lives do not overlap, and a node's results never share bytes with
+/// its operands. Values are placed largest first at the lowest offset that is free over their whole life, which stays
+/// within a few per cent of the largest sum of live bytes (`liveBytesMax`) on this engine's graphs.
+///
+/// Complexity: O(n²) in the number of values that overlap in time, which is small: residual streams are long-lived but
+/// few.
+public struct MemoryPlan: Sendable {
+  /// When a value exists: from the node that makes it to the last node that reads it, both included.
+  public struct Life: Sendable, Hashable {
+    /// The value.
+    public let value: Graph.ValueID
+    /// Index of the node that makes it.
+    public let first: Int
+    /// Index of the last node that reads it; `nodes.count` if it must survive the run.
+    public let last: Int
+    /// Bytes, rounded up to the alignment.
+    public let byteCount: Int
+  }
+
+  /// Size of the arena.
+  public let byteCount: Int
+  /// Largest sum of live bytes over the run: no arena can be smaller.
+  public let liveBytesMax: Int
+  /// Lives of all placed values, by their first node.
+  public let lives: [Life]
+  private let offsets: [Int: Int]
+
+  /// Byte offset of a node-made value, or nil for other values and for empty ones.
+  public func offset(of value: Graph.ValueID) -> Int? { offsets[value.index] }
+
+  /// Plans `graph`; offsets are multiples of `alignment`.
+  public init(graph: Graph, alignment: Int = 256) {
+    lives = Self.lives(of: graph, alignment: alignment)
+
+    var liveAt = [Int](repeating: 0, count: graph.nodes.count + 2)
+    for life in lives {
+      liveAt[life.first] += life.byteCount
+      liveAt[life.last + 1] -= life.byteCount
+    }
+    var live = 0
+    var most = 0
+    for change in liveAt {
+      live += change
+      most = max(most, live)
+    }
+    liveBytesMax = most
+
+    // Largest first; among equals the longer-lived, then the earlier, so that the result depends on nothing else.
+    let order = lives.sorted {
+      ($1.byteCount, $1.last - $1.first, $0.first) < ($0.byteCount, $0.last - $0.first, $1.first)
+    }
+    var placed: [(life: Life, offset: Int)] = []
+    var offsets: [Int: Int] = [:]
+    var end = 0
+    for life in order {
+      var offset = 0
+      // `placed` is kept in ascending order of offsets: slide past everything that overlaps in time and space.
+      for other in placed where other.life.first <= life.last && life.first <= other.life.last {
+        if offset + life.byteCount <= other.offset { break }
+        offset = max(offset, other.offset + other.life.byteCount)
+      }
+      offsets[life.value.index] = offset
+      end = max(end, offset + life.byteCount)
+      let position = placed.partitioningIndex { $0.offset >= offset }
+      placed.insert((life, offset), at: position)
+    }
+    self.offsets = offsets
+    byteCount = end
+  }
+
+  /// Lives of the values that nodes make (empty values have none).
+  private static func lives(of graph: Graph, alignment: Int) -> [Life] {
+    var last: [Int: Int] = [:]
+    for (index, node) in graph.nodes.enumerated() {
+      for value in node.outputs { last[value.index] = index }
+      for value in node.inputs { last[value.index] = index }
+    }
+    for output in graph.outputs { last[output.value.index] = graph.nodes.count }
+    for update in graph.stateUpdates { last[update.value.index] = graph.nodes.count }
+    return graph.nodes.enumerated().flatMap { index, node in
+      node.outputs.compactMap { value in
+        let bytes = graph[value].type.byteCount
+        guard bytes > 0 else { return nil }
+        let aligned = (bytes + alignment - 1) / alignment * alignment
+        return Life(value: value, first: index, last: last[value.index] ?? index, byteCount: aligned)
+      }
+    }
+  }
+}
+
+extension Array {
+  /// First index whose element satisfies `belongsInSecondPartition`, in an array partitioned by it.
+  fileprivate func partitioningIndex(where belongsInSecondPartition: (Element) -> Bool) -> Int {
+    var low = 0
+    var high = count
+    while low < high {
+      let middle = (low + high) / 2
+      if belongsInSecondPartition(self[middle]) { high = middle } else { low = middle + 1 }
+    }
+    return low
+  }
+}

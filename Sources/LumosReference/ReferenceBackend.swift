@@ -1,0 +1,163 @@
+import LumosGraph
+import LumosOps
+import LumosTensor
+
+/// The CPU backend: interprets graphs node by node, as built, in float32.
+///
+/// It is what the Vulkan backend is held against, and what runs where there is no GPU.
+public struct ReferenceBackend: Backend {
+  public let name = "cpu"
+
+  public init() {}
+
+  public func makeSession(weights: any WeightSource) -> any Session { ReferenceSession<Float>(weights: weights) }
+
+  /// A session in another precision: `Double` shows how far float32 itself is from exact arithmetic.
+  public func makeSession<S: ReferenceScalar>(weights: any WeightSource, scalar: S.Type) -> any Session {
+    ReferenceSession<S>(weights: weights)
+  }
+}
+
+/// Weights and states of the CPU backend, in one number type.
+final class ReferenceSession<Scalar: ReferenceScalar>: Session {
+  private let source: any WeightSource
+  private var weights: [String: ReferenceArray<Scalar>] = [:]
+  fileprivate var states: [String: ReferenceArray<Scalar>] = [:]
+
+  init(weights: any WeightSource) { source = weights }
+
+  /// The CPU backend keeps everything in ordinary memory and does not count it.
+  var peakDeviceBytes: Int { 0 }
+
+  func compile(_ graph: Graph) throws -> any Executable {
+    for node in graph.nodes where !(node.op is any ReferenceKernel) {
+      throw OpError(type(of: node.op).name, "has no CPU reference (\(node.label))")
+    }
+    for (name, type) in graph.states {
+      if let known = states[name] {
+        guard known.shape == type.shape else {
+          throw BackendError.mismatch(name: name, expected: TensorType(known.shape, .f32), found: type)
+        }
+      } else {
+        states[name] = ReferenceArray([Scalar](repeating: 0, count: type.shape.count), type.shape)
+      }
+    }
+    return ReferenceExecutable(graph: graph, session: self)
+  }
+
+  func setState(_ name: String, to tensor: Tensor) throws {
+    guard let known = states[name] else { throw BackendError.unknownName(name) }
+    guard known.shape == tensor.shape else {
+      throw BackendError.mismatch(name: name, expected: TensorType(known.shape, .f32), found: tensor.type)
+    }
+    states[name] = ReferenceArray(tensor)
+  }
+
+  func state(_ name: String) throws -> Tensor {
+    guard let known = states[name] else { throw BackendError.unknownName(name) }
+    return known.tensor
+  }
+
+  func resetStates() {
+    states = states.mapValues { ReferenceArray([Scalar](repeating: 0, count: $0.shape.count), $0.shape) }
+  }
+
+  /// A weight in the evaluation's number type, widened once.
+  fileprivate func weight(_ name: String, _ layout: WeightLayout) throws -> ReferenceArray<Scalar> {
+    let key = "\(name) \(layout)"
+    if let known = weights[key] { return known }
+    let array = ReferenceArray<Scalar>(layout.apply(try source.weight(name)))
+    weights[key] = array
+    return array
+  }
+}
+
+/// A graph on the CPU backend.
+final class ReferenceExecutable<Scalar: ReferenceScalar>: Executable {
+  private let graph: Graph
+  private let session: ReferenceSession<Scalar>
+  private let inputTypes: [String: TensorType]
+  private let constants: [Int: ReferenceArray<Scalar>]
+  /// Node after which a value is read no more.
+  private let lastUse: [Int]
+  private var inputs: [String: ReferenceArray<Scalar>] = [:]
+
+  init(graph: Graph, session: ReferenceSession<Scalar>) {
+    self.graph = graph
+    self.session = session
+    inputTypes = Dictionary(graph.inputs.map { ($0.name, $0.type) }, uniquingKeysWith: { first, _ in first })
+    var constants: [Int: ReferenceArray<Scalar>] = [:]
+    for value in graph.values {
+      if case .constant(let tensor) = value.source { constants[value.id.index] = ReferenceArray(tensor) }
+    }
+    self.constants = constants
+    var lastUse = [Int](repeating: -1, count: graph.values.count)
+    for (index, node) in graph.nodes.enumerated() {
+      for value in node.inputs { lastUse[value.index] = index }
+    }
+    for value in graph.outputs.map(\.value) + graph.stateUpdates.map(\.value) { lastUse[value.index] = .max }
+    self.lastUse = lastUse
+  }
+
+  func run(_ given: [String: Tensor], fetch: [String]) throws -> [String: Tensor] {
+    for (name, tensor) in given {
+      guard let type = inputTypes[name] else { throw BackendError.unknownName(name) }
+      guard tensor.type == type else { throw BackendError.mismatch(name: name, expected: type, found: tensor.type) }
+      inputs[name] = ReferenceArray(tensor)
+    }
+    if let name = inputTypes.keys.sorted().first(where: { inputs[$0] == nil }) {
+      throw BackendError.missingInput(name)
+    }
+
+    var values: [Int: ReferenceArray<Scalar>] = [:]
+    func contents(_ id: Graph.ValueID) throws -> ReferenceArray<Scalar> {
+      let value = graph[id]
+      switch value.source {
+      case .input(let name):
+        guard let array = inputs[name] else { throw BackendError.missingInput(name) }
+        return array
+      case .weight(let name, let layout): return try session.weight(name, layout)
+      case .state(let name):
+        guard let array = session.states[name] else { throw BackendError.unknownName(name) }
+        return array
+      case .constant, .node:
+        guard let array = constants[id.index] ?? values[id.index] else {
+          throw BackendError.unknownName("value \(id.index)")
+        }
+        return array
+      }
+    }
+
+    for (index, node) in graph.nodes.enumerated() {
+      guard let kernel = node.op as? any ReferenceKernel else { throw BackendError.unknownName(node.label) }
+      let types = node.outputs.map { graph[$0].type }
+      let results = kernel.evaluate(try node.inputs.map(contents), outputs: types)
+      for (output, result) in zip(node.outputs, results) {
+        values[output.index] = ReferenceArray(result, graph[output].type.shape)
+      }
+      for value in node.inputs + node.outputs where lastUse[value.index] <= index { values[value.index] = nil }
+    }
+
+    var fetched: [String: Tensor] = [:]
+    for name in fetch {
+      guard let output = graph.outputs.first(where: { $0.name == name }) else { throw BackendError.unknownName(name) }
+      fetched[name] = try contents(output.value).tensor
+    }
+    // All new state values are taken before any state changes: one may be another's old contents.
+    let updates = try graph.stateUpdates.map { ($0.state, try contents($0.value)) }
+    for (state, array) in updates { session.states[state] = array }
+    return fetched
+  }
+}
+
+extension ReferenceArray {
+  /// The numbers as a tensor: float32, or float64 when that is the evaluation's type.
+  var tensor: Tensor {
+    if !integers.isEmpty { return Tensor(integers, shape) }
+    if let floats = values as? [Float] { return Tensor(floats, shape) }
+    return Tensor(shape, .f64) { bytes in
+      let out = bytes.bindMemory(to: Double.self)
+      for i in values.indices { out[i] = Double(values[i]) }
+    }
+  }
+}
