@@ -39,7 +39,8 @@ let package = Package(
     module("LumosFiles", ["LumosTensor"]),
     module("LumosOps", ["LumosTensor"]),
     module("LumosReference", ["LumosGraph", "LumosOps", "LumosTensor", "COpenBLAS"]),
-    module("LumosKernels", [], plugins: ["ShaderBuild"]),
+    // The link Sources/LumosKernels/Shaders makes the package manager see files that appear or go in Shaders/.
+    .target(name: "LumosKernels", exclude: ["Shaders"], swiftSettings: swift, plugins: ["ShaderBuild"]),
     module("LumosVulkan", ["LumosOps", "LumosTensor", "LumosKernels", "LumosGraph", "CVulkan"]),
     module("LumosGraph", ["LumosOps", "LumosTensor"]),
     module("LumosModels", ["LumosGraph", "LumosOps", "LumosFiles", "LumosTensor", "CSentencePiece"]),
@@ -70,10 +71,12 @@ let package = Package(
 
     // Tests.
     tests("LumosTensorTests", ["LumosTensor"]),
+    tests("LumosKernelsTests", ["LumosKernels", "ShaderCompiler"]),
     tests("LumosFilesTests", ["LumosFiles", "LumosTensor"]),
     tests("LumosOpsTests", ["LumosOps", "LumosReference", "LumosVulkan", "LumosOpSuite", "LumosTensor"]),
     tests("LumosGraphTests", ["LumosGraph", "LumosReference", "LumosOps", "LumosTensor"]),
-    tests("LumosVulkanTests", ["LumosVulkan", "LumosGraph", "LumosReference", "LumosOpSuite", "LumosTensor", "LumosOps"]),
+    tests(
+      "LumosVulkanTests", ["LumosVulkan", "LumosGraph", "LumosReference", "LumosOpSuite", "LumosTensor", "LumosOps"]),
     tests("LumosModelsTests", ["LumosModels", "LumosReference", "LumosGraph", "LumosFiles", "LumosTensor"]),
     tests("LumosMediaTests", ["LumosMedia", "LumosFiles", "LumosTensor"]),
     tests("LumosPipelineTests", ["LumosPipeline", "LumosMedia", "LumosReference", "LumosFiles", "LumosTensor"]),

@@ -1,0 +1,59 @@
+import Foundation
+
+/// One kernel to compile: a shader with a set of macros.
+struct ShaderVariant: Equatable, Sendable {
+  /// `Linear.f16`: the shader's name and one word of each axis.
+  let name: String
+  /// Path of the shader, relative to `Shaders/`.
+  let path: String
+  /// What follows `#define`: `WEIGHT_F16` or `TILE 64`.
+  let defines: [String]
+
+  /// The variants that the list `json` (a file at path `list`) gives to the shader `base`.
+  ///
+  /// `{"axes": [{"f32": ["WEIGHT_F32"], "f16": ["WEIGHT_F16"]}, ...]}`: one kernel per combination of one word from
+  /// each axis, with the macros of all its words.
+  static func product(base: String, path: String, json: String, list: String) throws -> [ShaderVariant] {
+    func failure(_ reason: String) -> CompileFailure { CompileFailure("Shaders/\(list): error: \(reason)") }
+    let file: [String: [[String: [String]]]]
+    do {
+      file = try JSONDecoder().decode([String: [[String: [String]]]].self, from: Data(json.utf8))
+    } catch {
+      throw failure(#"is not of the form {"axes": [{"word": ["MACRO", ...], ...}, ...]}: \#(reason(error))"#)
+    }
+    guard let axes = file["axes"], file.count == 1 else {
+      throw failure(#"must have the one key "axes", has \#(file.keys.sorted())"#)
+    }
+    var variants = [ShaderVariant(name: base, path: path, defines: [])]
+    for (index, axis) in axes.enumerated() {
+      guard !axis.isEmpty else { throw failure("axis \(index) has no words") }
+      for (word, defines) in axis {
+        guard isName(word) else { throw failure("\"\(word)\" is not a word of letters, digits and _") }
+        for define in defines where !isName(define.prefix { $0 != " " }) {
+          throw failure("\"\(define)\" is not a macro: NAME or \"NAME VALUE\"")
+        }
+      }
+      variants = variants.flatMap { variant in
+        axis.sorted { $0.key < $1.key }.map { word, defines in
+          ShaderVariant(name: "\(variant.name).\(word)", path: path, defines: variant.defines + defines)
+        }
+      }
+    }
+    return variants
+  }
+
+  private static func isName(_ text: some StringProtocol) -> Bool {
+    !text.isEmpty && text.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "_") }
+  }
+
+  /// What the JSON decoder found, without its type names.
+  private static func reason(_ error: any Error) -> String {
+    switch error as? DecodingError {
+    case .typeMismatch(_, let context), .valueNotFound(_, let context), .keyNotFound(_, let context),
+      .dataCorrupted(let context):
+      let path = context.codingPath.map { $0.intValue.map(String.init) ?? $0.stringValue }.joined(separator: ".")
+      return path.isEmpty ? context.debugDescription : "at \(path): \(context.debugDescription)"
+    default: return "\(error)"
+    }
+  }
+}
