@@ -59,15 +59,20 @@ public struct Dispatch: Sendable, Hashable {
   public var grid: Grid
   /// Read-only words that the kernel reads through `.constants` (a span list, a table); uploaded once per plan.
   public var constants: [UInt32]
+  /// Whether the dispatch may run at the same time as the one before it of the same op, because it neither reads nor
+  /// overwrites what that one writes: slices of one long computation. The recorder then puts no barrier in between.
+  public var overlapsPrevious: Bool
 
   public init(
-    _ kernel: String, specialization: [UInt32] = [], push: [PushWord], grid: Grid, constants: [UInt32] = []
+    _ kernel: String, specialization: [UInt32] = [], push: [PushWord], grid: Grid, constants: [UInt32] = [],
+    overlapsPrevious: Bool = false
   ) {
     self.kernel = kernel
     self.specialization = specialization
     self.push = push
     self.grid = grid
     self.constants = constants
+    self.overlapsPrevious = overlapsPrevious
   }
 }
 
