@@ -1,16 +1,17 @@
 import COpenBLAS
 import Glibc
 
+/// float32: OpenBLAS, which uses every core by itself.
 extension Float: ReferenceScalar {
   public static func matrixMultiplyTransposed(
     rows: Int, columns: Int, inner: Int,
     _ a: UnsafePointer<Float>, _ lda: Int, _ b: UnsafePointer<Float>, _ ldb: Int,
     _ c: UnsafeMutablePointer<Float>, _ ldc: Int, add: Bool
   ) {
-    guard rows > 0, columns > 0 else { return }
+    guard needsProduct(rows, columns, inner, c, ldc, add) else { return }
     cblas_sgemm(
       CblasRowMajor, CblasNoTrans, CblasTrans, Int32(rows), Int32(columns), Int32(inner),
-      1, a, Int32(max(lda, 1)), b, Int32(max(ldb, 1)), add ? 1 : 0, c, Int32(max(ldc, 1)))
+      1, a, Int32(lda), b, Int32(ldb), add ? 1 : 0, c, Int32(ldc))
   }
 
   public static func matrixMultiply(
@@ -18,27 +19,31 @@ extension Float: ReferenceScalar {
     _ a: UnsafePointer<Float>, _ lda: Int, _ b: UnsafePointer<Float>, _ ldb: Int,
     _ c: UnsafeMutablePointer<Float>, _ ldc: Int, add: Bool
   ) {
-    guard rows > 0, columns > 0 else { return }
+    guard needsProduct(rows, columns, inner, c, ldc, add) else { return }
     cblas_sgemm(
       CblasRowMajor, CblasNoTrans, CblasNoTrans, Int32(rows), Int32(columns), Int32(inner),
-      1, a, Int32(max(lda, 1)), b, Int32(max(ldb, 1)), add ? 1 : 0, c, Int32(max(ldc, 1)))
+      1, a, Int32(lda), b, Int32(ldb), add ? 1 : 0, c, Int32(ldc))
   }
 
   public static func exponential(_ x: Float) -> Float { expf(x) }
   public static func hyperbolicTangent(_ x: Float) -> Float { tanhf(x) }
 }
 
+/// float64: plain loops, for tests.
 extension Double: ReferenceScalar {
   public static func matrixMultiplyTransposed(
     rows: Int, columns: Int, inner: Int,
     _ a: UnsafePointer<Double>, _ lda: Int, _ b: UnsafePointer<Double>, _ ldb: Int,
     _ c: UnsafeMutablePointer<Double>, _ ldc: Int, add: Bool
   ) {
-    for row in 0..<rows {
-      for column in 0..<columns {
-        var sum = add ? c[row * ldc + column] : 0
-        for i in 0..<inner { sum += a[row * lda + i] * b[column * ldb + i] }
-        c[row * ldc + column] = sum
+    guard needsProduct(rows, columns, inner, c, ldc, add) else { return }
+    parallelFor(count: rows, grain: 8) { rows in
+      for row in rows {
+        for column in 0..<columns {
+          var sum = add ? c[row * ldc + column] : 0
+          for k in 0..<inner { sum += a[row * lda + k] * b[column * ldb + k] }
+          c[row * ldc + column] = sum
+        }
       }
     }
   }
@@ -48,15 +53,29 @@ extension Double: ReferenceScalar {
     _ a: UnsafePointer<Double>, _ lda: Int, _ b: UnsafePointer<Double>, _ ldb: Int,
     _ c: UnsafeMutablePointer<Double>, _ ldc: Int, add: Bool
   ) {
-    for row in 0..<rows {
-      for column in 0..<columns {
-        var sum = add ? c[row * ldc + column] : 0
-        for i in 0..<inner { sum += a[row * lda + i] * b[i * ldb + column] }
-        c[row * ldc + column] = sum
+    guard needsProduct(rows, columns, inner, c, ldc, add) else { return }
+    parallelFor(count: rows, grain: 8) { rows in
+      for row in rows {
+        if !add { (c + row * ldc).update(repeating: 0, count: columns) }
+        // k outside the columns, so that rows of B are read as they lie.
+        for k in 0..<inner {
+          let factor = a[row * lda + k]
+          for column in 0..<columns { c[row * ldc + column] += factor * b[k * ldb + column] }
+        }
       }
     }
   }
 
   public static func exponential(_ x: Double) -> Double { exp(x) }
   public static func hyperbolicTangent(_ x: Double) -> Double { tanh(x) }
+}
+
+/// False where a product has nothing to sum or nowhere to go; what is left to do then (C = 0) is done here.
+private func needsProduct<S: ReferenceScalar>(
+  _ rows: Int, _ columns: Int, _ inner: Int, _ c: UnsafeMutablePointer<S>, _ ldc: Int, _ add: Bool
+) -> Bool {
+  if rows == 0 || columns == 0 { return false }
+  if inner > 0 { return true }
+  if !add { for row in 0..<rows { (c + row * ldc).update(repeating: 0, count: columns) } }
+  return false
 }
