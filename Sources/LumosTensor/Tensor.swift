@@ -59,7 +59,10 @@ public struct Tensor: Sendable {
 
   /// The raw bytes, `byteCount` long. Not necessarily aligned when the tensor lies in a mapped file.
   public func withUnsafeBytes<R, E: Error>(_ body: (UnsafeRawBufferPointer) throws(E) -> R) throws(E) -> R {
-    try body(UnsafeRawBufferPointer(start: storage.base + byteOffset, count: byteCount))
+    // The pointer does not keep the bytes alive by itself.
+    try withExtendedLifetime(storage) { () throws(E) in
+      try body(UnsafeRawBufferPointer(start: storage.base + byteOffset, count: byteCount))
+    }
   }
 
   /// The same elements under another shape of equal count.
