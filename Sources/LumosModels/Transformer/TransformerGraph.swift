@@ -61,14 +61,21 @@ public struct TransformerGraph: Sendable {
     e = try builder.linear(e, "time_embedding.2", width)
     let active = try builder.activation(.silu, e, "time_projection.0")
     // The checkpoint projects to one vector of 6 · width; six products of its row groups give the table directly.
-    var rows: Graph.ValueID?
-    for row in 0..<6 {
-      let next = try builder.linear(
-        active, "time_projection.1", stored: [6 * width, width], rows: row * width..<(row + 1) * width,
-        label: "time_projection.1[\(row)]")
-      rows = if let rows { try builder.concatenate(rows, next, "time_projection.1") } else { next }
+    var table = try timeProjection(active, row: 0, in: &builder)
+    for row in 1..<6 {
+      let next = try timeProjection(active, row: row, in: &builder)
+      table = try builder.concatenate(table, next, "time_projection.1")
     }
-    return TimeEmbedding(head: e, blocks: rows ?? e)
+    return TimeEmbedding(head: e, blocks: table)
+  }
+
+  private func timeProjection(
+    _ x: Graph.ValueID, row: Int, in builder: inout GraphBuilder
+  ) throws(GraphBuilder.Failure) -> Graph.ValueID {
+    let width = configuration.width
+    return try builder.linear(
+      x, "time_projection.1", stored: [6 * width, width], rows: row * width..<(row + 1) * width,
+      label: "time_projection.1[\(row)]")
   }
 
   /// The text `[textLength, textWidth]` (rows past the prompt zero), embedded to `[textLength, width]`.

@@ -15,8 +15,8 @@ public final class UMT5Encoder {
   }
 
   /// Hidden states of a prompt, f32 `[n, width]`, for its `n` real token ids (no padding).
-  /// - Throws: `GraphBuilder.Failure` if weights are missing or have other shapes; whatever the backend throws;
-  ///   `LumosError` for ids outside the vocabulary.
+  /// - Throws: `LumosError` for ids outside the vocabulary and for a checkpoint that does not fit; whatever the backend
+  ///   throws.
   public func encode(_ ids: [Int32]) throws -> Tensor {
     let vocabulary = model.configuration.vocabulary
     guard !ids.isEmpty else { throw LumosError(.internalDefect, "a prompt without tokens, not even an end token") }
@@ -25,10 +25,11 @@ public final class UMT5Encoder {
         .badInput, "token id \(ids[position]) is outside the vocabulary of \(vocabulary)", at: "token \(position)",
         advice: "use the tokenizer that belongs to the text encoder")
     }
-    var builder = GraphBuilder(weights: weights)
-    let input = builder.input("ids", TensorType([ids.count], .i32))
-    builder.output("context", try model.encode(input, realTokens: ids.count, in: &builder))
-    let executable = try session.compile(builder.graph)
+    let graph = try GraphBuilder.graph(of: "text encoder", weights: weights) { builder throws(GraphBuilder.Failure) in
+      let input = builder.input("ids", TensorType([ids.count], .i32))
+      builder.output("context", try model.encode(input, realTokens: ids.count, in: &builder))
+    }
+    let executable = try session.compile(graph)
     return try executable.run(["ids": Tensor(ids, [ids.count])], output: "context")
   }
 }

@@ -1,0 +1,127 @@
+import LumosGraph
+import LumosOps
+import LumosTensor
+
+extension VAEGraph {
+  /// A causal 3x3x3 convolution: two frames of history in front, one zero pixel around.
+  func causalConvolution(
+    _ x: Graph.ValueID, _ prefix: String, outputs: Int, in builder: inout GraphBuilder
+  ) throws(GraphBuilder.Failure) -> Graph.ValueID {
+    try withHistory(of: 2, before: x, prefix, in: &builder) { history, builder throws(GraphBuilder.Failure) in
+      try builder.convolution(
+        x, prefix, outputs: outputs, kernel: [3, 3, 3], padding: Conv3D.Padding(leading: 1, trailing: 1),
+        history: history)
+    }
+  }
+
+  /// Norm, SiLU and convolution twice, and a shortcut around them.
+  func residual(
+    _ x: Graph.ValueID, _ prefix: String, outputs: Int, in builder: inout GraphBuilder
+  ) throws(GraphBuilder.Failure) -> Graph.ValueID {
+    let inputs = builder.shape(of: x)[3]
+    var y = try builder.channelNorm(x, gamma: prefix + "residual.0.gamma", axes: 4)
+    y = try builder.activation(.silu, y, prefix + "residual.1")
+    y = try causalConvolution(y, prefix + "residual.2", outputs: outputs, in: &builder)
+    y = try builder.channelNorm(y, gamma: prefix + "residual.3.gamma", axes: 4)
+    y = try builder.activation(.silu, y, prefix + "residual.4")
+    y = try causalConvolution(y, prefix + "residual.6", outputs: outputs, in: &builder)
+    var shortcut = x
+    if inputs != outputs {
+      shortcut = try builder.linear(
+        x, prefix + "shortcut", stored: [outputs, inputs, 1, 1, 1], rows: 0..<outputs)
+    }
+    return try builder.add(shortcut, y, prefix + "residual")
+  }
+
+  /// Attention among the pixels of each frame, one head.
+  func attention(
+    _ x: Graph.ValueID, _ prefix: String, in builder: inout GraphBuilder
+  ) throws(GraphBuilder.Failure) -> Graph.ValueID {
+    let shape = builder.shape(of: x)
+    let (channels, pixels) = (shape[3], shape[1] * shape[2])
+    let normed = try builder.channelNorm(x, gamma: prefix + "norm.gamma", axes: 3)
+    let rows = try builder.flattenFrames(normed, prefix + "flatten")
+    var parts: [Graph.ValueID] = []
+    for (index, role) in ["q", "k", "v"].enumerated() {
+      parts.append(
+        try builder.linear(
+          rows, prefix + "to_qkv", stored: [3 * channels, channels, 1, 1],
+          rows: index * channels..<(index + 1) * channels, label: prefix + "to_" + role))
+    }
+    let spans = (0..<shape[0]).map { frame in
+      let range = frame * pixels..<(frame + 1) * pixels
+      return Attention.Span(queries: range, keys: range)
+    }
+    let op = Attention(heads: 1, scale: 1 / Float(channels).squareRoot(), spans: spans)
+    var y = try builder.apply(op, parts, prefix + "attention")
+    y = try builder.linear(y, prefix + "proj", stored: [channels, channels, 1, 1], rows: 0..<channels)
+    y = try builder.restoreFrames(y, like: shape, prefix + "restore")
+    return try builder.add(x, y, prefix + "residual")
+  }
+
+  /// Half the size; if `temporal`, also half the frame rate.
+  ///
+  /// The video's first frame passes in time as it is. After it, output frame j covers the input frames 2j-2 ... 2j, so
+  /// the last frame of a chunk is kept for the next.
+  func downsample(
+    _ x: Graph.ValueID, _ prefix: String, temporal: Bool, chunk: Chunk, in builder: inout GraphBuilder
+  ) throws(GraphBuilder.Failure) -> Graph.ValueID {
+    let channels = builder.shape(of: x)[3]
+    let y = try builder.convolution(
+      x, prefix + "resample.1", outputs: channels, kernel: [3, 3], stride: Conv3D.Stride(space: 2),
+      padding: Conv3D.Padding(leading: 0, trailing: 1))
+    if !temporal { return y }
+    return try withHistory(of: 1, before: y, prefix + "time_conv", in: &builder) {
+      history, builder throws(GraphBuilder.Failure) in
+      if chunk == .first { return y }
+      return try builder.convolution(
+        y, prefix + "time_conv", outputs: channels, kernel: [3, 1, 1], stride: Conv3D.Stride(time: 2),
+        padding: Conv3D.Padding(leading: 0, trailing: 0), history: history)
+    }
+  }
+
+  /// Twice the size with half the channels; if `temporal`, also twice the frame rate.
+  ///
+  /// The video's first frame stays single, and the later ones never see it: to them the video begins after it.
+  func upsample(
+    _ x: Graph.ValueID, _ prefix: String, temporal: Bool, chunk: Chunk, in builder: inout GraphBuilder
+  ) throws(GraphBuilder.Failure) -> Graph.ValueID {
+    let channels = builder.shape(of: x)[3]
+    var y = x
+    if temporal && chunk == .later {
+      y = try withHistory(of: 2, before: x, prefix + "time_conv", in: &builder) {
+        history, builder throws(GraphBuilder.Failure) in
+        try builder.convolution(
+          x, prefix + "time_conv", outputs: 2 * channels, kernel: [3, 1, 1],
+          padding: Conv3D.Padding(leading: 0, trailing: 0), history: history)
+      }
+      y = try builder.apply(FrameInterleave(), [y], prefix + "interleave")
+    }
+    y = try builder.apply(UpsampleNearest(), [y], prefix + "resample.0")
+    return try builder.convolution(
+      y, prefix + "resample.1", outputs: channels / 2, kernel: [3, 3],
+      padding: Conv3D.Padding(leading: 1, trailing: 1))
+  }
+
+  /// Gives `body` the state `prefix.cache`: the `count` frames before `x`; afterwards the state takes the last `count`
+  /// frames of them and x together.
+  private func withHistory(
+    of count: Int, before x: Graph.ValueID, _ prefix: String, in builder: inout GraphBuilder,
+    _ body: (Graph.ValueID, inout GraphBuilder) throws(GraphBuilder.Failure) -> Graph.ValueID
+  ) throws(GraphBuilder.Failure) -> Graph.ValueID {
+    let shape = builder.shape(of: x)
+    let name = prefix + ".cache"
+    let frames = shape[0]
+    let history = builder.state(name, TensorType(Shape([count] + shape.dimensions.dropFirst()), .f32))
+    let result = try body(history, &builder)
+    var kept = x
+    if frames > count {
+      kept = try builder.slice(x, frames - count..<frames, name)
+    } else if frames < count {
+      let older = try builder.slice(history, frames..<count, name)
+      kept = try builder.concatenate(older, x, name)
+    }
+    builder.update(state: name, to: kept)
+    return result
+  }
+}
