@@ -83,7 +83,7 @@ let package = Package(
     tests(
       "ParityTests",
       ["LumosPipeline", "LumosVulkan", "LumosReference", "LumosOpSuite", "LumosOps", "LumosGraph", "LumosTensor"]),
-    tests("CommandTests", ["LumosTensor", "LumosFiles"]),
+    tests("CommandTests", ["lumosx", "LumosMedia", "LumosFiles", "LumosTensor"]),
   ],
   swiftLanguageModes: [.v6],
   cxxLanguageStandard: .cxx17
