@@ -73,7 +73,9 @@ let package = Package(
     tests("LumosTensorTests", ["LumosTensor"]),
     tests("LumosKernelsTests", ["LumosKernels", "ShaderCompiler"]),
     tests("LumosFilesTests", ["LumosFiles", "LumosTensor"]),
-    tests("LumosOpsTests", ["LumosOps", "LumosReference", "LumosVulkan", "LumosOpSuite", "LumosTensor"]),
+    tests(
+      "LumosOpsTests",
+      ["LumosOps", "LumosReference", "LumosVulkan", "LumosKernels", "LumosOpSuite", "LumosTensor"]),
     tests("LumosGraphTests", ["LumosGraph", "LumosReference", "LumosOps", "LumosTensor"]),
     tests(
       "LumosVulkanTests", ["LumosVulkan", "LumosGraph", "LumosReference", "LumosOpSuite", "LumosTensor", "LumosOps"]),

@@ -3,7 +3,7 @@ import LumosTensor
 
 /// One line of the table that the parity tests and the benchmarks share: an op, the types of its inputs and how to
 /// fill them. Cases of an op stand in `Cases/NAME+Cases.swift`.
-public struct OpCase: Sendable {
+public struct OpCase: Sendable, CustomStringConvertible {
   /// What the case is for: parity at awkward shapes, or speed at the model's shapes.
   public enum Purpose: Sendable, Hashable { case parity, benchmark }
 
@@ -55,6 +55,8 @@ public struct OpCase: Sendable {
 
   /// `"Linear: 7 x 13 x 5, bias, f16"`.
   public var title: String { "\(type(of: op).name): \(name)" }
+
+  public var description: String { title }
 
   /// The inputs' contents, the same on every machine: they depend on the case's title and on `seed` alone.
   public func makeInputs(seed: UInt64 = 0) -> [Tensor] {

@@ -23,7 +23,8 @@ public struct Unpatchify: OpDescriptor {
   public func outputTypes(_ inputs: [TensorType]) throws(OpError) -> [TensorType] {
     try require(inputs, count: 1...1)
     try requireActivation(inputs[0], "tokens", rank: 2)
-    try require(patch > 0, "patch \(patch)")
+    try require(
+      patch > 0 && frames >= 0 && height >= 0 && width >= 0, "\(frames) frames of \(height) x \(width) by \(patch)")
     let x = inputs[0].shape
     let perFrame = ((height + patch - 1) / patch) * ((width + patch - 1) / patch)
     try require(x[0] >= frames * perFrame, "\(x[0]) tokens for \(frames) frames of \(perFrame)")

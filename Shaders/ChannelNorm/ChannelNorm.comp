@@ -1,0 +1,24 @@
+// x / max(|x|, 1e-12) * sqrt(C) * gamma over each position's channels.
+#version 460
+#include "Common/types.glsl"
+
+layout(push_constant, scalar) uniform Push {
+  FloatsIn x;
+  WEIGHTS gamma;
+  FloatsOut result;
+  uint rows;
+  uint width;
+} p;
+
+#include "Common/rows.glsl"
+
+void main() {
+  const uint row = row_index();
+  const uint width = row < p.rows ? p.width : 0;
+  const uint first = row * p.width;
+  const float norm = sqrt(row_sums(p.x, first, width, 0.0).y);
+  const float factor = sqrt(float(p.width)) / max(norm, 1e-12);
+  for (uint c = row_lane(); c < width; c += LANES) {
+    p.result.at[first + c] = p.x.at[first + c] * factor * load_weight(p.gamma, c);
+  }
+}

@@ -1,0 +1,23 @@
+// [T, H, W, 2C] to [2T, H, W, C]: output frame 2t + j holds channels jC ..< (j+1)C of input frame t.
+#version 460
+#include "Common/types.glsl"
+#include "Common/divide.glsl"
+
+layout(push_constant, scalar) uniform Push {
+  FloatsIn x;
+  FloatsOut result;
+  uint count;
+  Divisor channels;  // C
+  Divisor area;      // H*W
+} p;
+
+float element(uint i) {
+  const uint pixel = divide(i, p.channels);  // Counted over all frames.
+  const uint channel = i - pixel * p.channels.value;
+  const uint frame = divide(pixel, p.area);
+  const uint position = pixel - frame * p.area.value;
+  const uint source = ((frame / 2) * p.area.value + position) * 2 + frame % 2;
+  return p.x.at[source * p.channels.value + channel];
+}
+
+#include "Common/elements.glsl"

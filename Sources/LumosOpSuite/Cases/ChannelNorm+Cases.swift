@@ -1,0 +1,25 @@
+import LumosOps
+import LumosTensor
+
+extension ChannelNorm: OpCases {
+  public static var cases: [OpCase] {
+    let op = ChannelNorm()
+    var cases = OpCase.rowShapes.map { OpCase("\($0)", op, [.init($0), .init([$0[-1]])]) }
+    for dtype: DType in [.f16, .bf16] {
+      for shape: Shape in [[1, 1], [2, 3, 5, 67], [1, 3, 3, 192]] {
+        cases.append(
+          OpCase("\(shape) \(dtype.rawValue)", op, [.init(shape), .init([shape[-1]], dtype)], dtype: dtype))
+      }
+    }
+    // Lengths around 1e-12, where the divisor stops following them.
+    let tiny = OpCase.Input([3, 96], .f32, .normal(deviation: 1e-13))
+    cases.append(OpCase("length near 1e-12", op, [tiny, .init([96])]))
+    cases.append(OpCase("zero", op, [.init([2, 96], .f32, .values([Float](repeating: 0, count: 192))), .init([96])]))
+    for (name, shape): (String, Shape) in [
+      ("VAE last level, 4 frames 480x832", [4, 480, 832, 96]), ("VAE first level", [1, 60, 104, 384]),
+    ] {
+      cases.append(OpCase(name, op, [.init(shape), .init([shape[3]], .bf16)], dtype: .bf16, purpose: .benchmark))
+    }
+    return cases
+  }
+}

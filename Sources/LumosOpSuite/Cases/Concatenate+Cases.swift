@@ -1,0 +1,16 @@
+import LumosOps
+import LumosTensor
+
+extension Concatenate: OpCases {
+  public static var cases: [OpCase] {
+    var cases: [OpCase] = []
+    for (a, b): (Shape, Shape) in [([1], [1]), ([3, 5], [7, 5]), ([1, 2, 3, 67], [4, 2, 3, 67]), ([511], [2])] {
+      cases.append(OpCase("\(a) and \(b)", Concatenate(), [.init(a), .init(b)]))
+    }
+    cases.append(
+      OpCase(
+        "video and 7 conditions, 480x832x81", Concatenate(), [.init([32760, 1536]), .init([10920, 1536])],
+        purpose: .benchmark))
+    return cases
+  }
+}

@@ -1,0 +1,60 @@
+import LumosOpSuite
+import LumosOps
+import Testing
+
+@testable import LumosVulkan
+
+/// How kernels' work is cut into workgroups.
+struct KernelShapeTests {
+  @Test("Division by multiplication is exact for every dividend below 2^31")
+  func divisors() throws {
+    var random = SplitMix64(seed: 7)
+    var divisors = Array(1...257) + (8...30).flatMap { [(1 << $0) - 1, 1 << $0, (1 << $0) + 1] } + [Int(Int32.max)]
+    divisors += (0..<200).map { _ in Int(random.next() >> 33) + 1 }
+    for divisor in divisors {
+      let words = PushWord.divisor(divisor)
+      guard case .uint(let value) = words[0], case .uint(let multiplier) = words[1], case .uint(let shift) = words[2]
+      else {
+        Issue.record("\(words)")
+        return
+      }
+      #expect(value == divisor)
+      var dividends = [0, 1, divisor - 1, divisor, divisor + 1, Int(Int32.max) - 1, Int(Int32.max)]
+      dividends += (0..<50).map { _ in Int(random.next() >> 33) }
+      dividends += (0..<50).flatMap { _ -> [Int] in
+        let multiple = Int(random.next() >> 33) / divisor * divisor
+        return [multiple, max(multiple - 1, 0)]
+      }
+      for dividend in dividends where dividend <= Int(Int32.max) {
+        // As in Common/divide.glsl, in 32 bits.
+        let n = UInt32(dividend)
+        let (sum, overflow) = UInt32((UInt64(n) * UInt64(multiplier)) >> 32).addingReportingOverflow(n)
+        #expect(!overflow && Int(sum >> shift) == dividend / divisor, "\(dividend) / \(divisor)")
+      }
+    }
+    #expect(PushWord.divisor(0) == [.uint(0), .uint(0), .uint(0)])
+  }
+
+  @Test("Rows get 8 to 128 lanes, and every row a place")
+  func rowKernels() {
+    for width in [1, 7, 64, 65, 96, 384, 1536, 16384] {
+      for rows in [0, 1, 15, 16, 17, 32760, 5_000_000] {
+        let kernel = RowKernel(rows: rows, width: width, .minimum)
+        #expect([8, 16, 32, 64, 128].contains(kernel.lanes))
+        #expect(kernel.lanes == 128 || kernel.lanes * 8 >= width)
+        #expect(kernel.grid.x * kernel.grid.y * (128 / kernel.lanes) >= rows)
+        #expect(kernel.grid.x <= 65535 && kernel.grid.y <= 65535 && kernel.grid.x >= 1)
+      }
+    }
+  }
+
+  @Test("A folded grid has places for every workgroup and few more")
+  func folding() {
+    for groups in [0, 1, 65535, 65536, 131_071, 4_194_304] {
+      let grid = Grid.folded(groups, .minimum)
+      let places = grid.x * grid.y
+      #expect(places >= groups && places < max(groups, 1) + grid.y)
+      #expect(grid.x <= 65535 && grid.y <= 65535)
+    }
+  }
+}
