@@ -15,15 +15,21 @@ extension Layout {
     return spans
   }
 
-  /// The spans of the published code, for goldens only. It takes every block of `latentFrames` images for the video
-  /// and gives it keys `[start, start + tokens)`, which runs past the sequence; the end is clamped here.
-  public var publishedAttentionSpans: [Attention.Span] {
+  /// The ranges that the published code hands to its attention kernel, for goldens only. It takes every block of
+  /// `latentFrames` images for the video and gives it keys `[start, start + tokens)`, past the end of the sequence.
+  public var publishedRanges: [Attention.Span] {
     var start = 0
     return ([latentFrames] + Array(repeating: 1, count: plainConditions) + humanGroups).map { size in
       defer { start += size * area }
       let end = start + size * area
-      let keyEnd = size == latentFrames ? min(start + tokens, tokens) : end
-      return Attention.Span(queries: start..<end, keys: start..<keyEnd)
+      return Attention.Span(queries: start..<end, keys: start..<(size == latentFrames ? start + tokens : end))
+    }
+  }
+
+  /// `publishedRanges` with their ends clamped to the sequence: what the goldens of that defect were made with.
+  public var publishedAttentionSpans: [Attention.Span] {
+    publishedRanges.map { span in
+      Attention.Span(queries: span.queryStart..<span.queryEnd, keys: span.keyStart..<min(span.keyEnd, tokens))
     }
   }
 
