@@ -13,7 +13,9 @@ func module(_ name: String, _ dependencies: [Target.Dependency], plugins: [Targe
 
 /// One test bundle: `Tests/NAME`, with its fixtures (if any) left where they are and found by `#filePath`.
 func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
-  .testTarget(name: name, dependencies: dependencies, exclude: [], swiftSettings: swift)
+  let fixtures = FileManager.default.fileExists(atPath: "\(Context.packageDirectory)/Tests/\(name)/Fixtures")
+  return .testTarget(
+    name: name, dependencies: dependencies, exclude: fixtures ? ["Fixtures"] : [], swiftSettings: swift)
 }
 
 let package = Package(

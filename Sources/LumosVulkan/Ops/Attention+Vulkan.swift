@@ -1,0 +1,157 @@
+import LumosOps
+import LumosTensor
+
+extension Attention: VulkanLowering {
+  /// Floating-point operations after which a dispatch ends. A dispatch must stay well below a second on any GPU that
+  /// somebody would wait for; the slices may overlap, so fast devices lose nothing.
+  private static let operationsPerDispatch = 1 << 37
+
+  public func lower(_ types: LoweredTypes, _ device: DeviceProfile) throws -> [Dispatch] {
+    let (queries, keys) = (types.inputs[0].shape[0], types.inputs[1].shape[0])
+    let size = types.inputs[0].shape[1] / heads
+    guard types.outputs[0].shape.count > 0 else { return [] }
+    let tile = try AttentionTile(headSize: size, device)
+    let work = workList(queries: queries, tileQueries: tile.queries)
+    var constants = work.flatMap { [$0.queryStart, $0.queryEnd, $0.keyStart, $0.keyEnd].map(UInt32.init) }
+
+    let kernel: String
+    var operand = PushWord.null
+    var tail: [PushWord] = []
+    switch bias {
+    case .relation(let cells) where cells.images > 0:
+      kernel = "relation"
+      operand = .input(3)
+      tail = [keys, cells.firstToken, cells.area, cells.columns * cells.pool, cells.columns, cells.pool]
+        .map(PushWord.count)
+      tail.append(.count(cells.cellsPerImage))
+    case .none, .relation: kernel = "none"
+    case .relativePosition(let buckets):
+      kernel = "relativePosition_\(types.inputs[3].dtype.variant)"
+      operand = .input(3)
+      // From maxDistance on all keys share the last bucket, so the table need not reach further.
+      let reach = min(buckets.maxDistance, max(queries, keys) - 1)
+      constants += buckets.table(length: reach + 1).map { UInt32(bitPattern: $0) }
+      tail = [.count(reach)]
+    }
+
+    return slices(work, headSize: size).map { slice in
+      Dispatch(
+        "Attention.\(kernel)", specialization: tile.specialization,
+        push: [
+          .input(0), .input(1), .input(2), operand, .constants, .output(0),
+          .count(heads), .count(work.count), .count(slice.lowerBound), .count(slice.count), .float(scale),
+        ] + tail,
+        grid: .folded(slice.count, device), constants: constants, overlapsPrevious: slice.lowerBound > 0)
+    }
+  }
+
+  /// The spans, cut into tiles of at most `tileQueries` queries. Queries of no span get tiles without keys, so that
+  /// every row of the output is written.
+  func workList(queries: Int, tileQueries: Int) -> [Span] {
+    var work: [Span] = []
+    var next = 0
+    func cut(_ range: Range<Int>, keys: Range<Int>) {
+      for start in stride(from: range.lowerBound, to: range.upperBound, by: tileQueries) {
+        work.append(Span(queries: start..<min(start + tileQueries, range.upperBound), keys: keys))
+      }
+    }
+    for span in spans {
+      cut(next..<span.queryStart, keys: 0..<0)
+      cut(span.queryStart..<span.queryEnd, keys: span.keyStart..<span.keyEnd)
+      next = span.queryEnd
+    }
+    cut(next..<queries, keys: 0..<0)
+    return work
+  }
+
+  /// Ranges of workgroups (all tiles of head 0, then of head 1 …) of about `operationsPerDispatch` each.
+  private func slices(_ work: [Span], headSize: Int) -> [Range<Int>] {
+    var slices: [Range<Int>] = []
+    var start = 0
+    var operations = 0
+    for index in 0..<work.count * heads {
+      let tile = work[index % work.count]
+      operations += 4 * headSize * (tile.queryEnd - tile.queryStart) * (tile.keyEnd - tile.keyStart)
+      if operations >= Self.operationsPerDispatch || index == work.count * heads - 1 {
+        slices.append(start..<index + 1)
+        start = index + 1
+        operations = 0
+      }
+    }
+    return slices
+  }
+}
+
+/// Sizes of one workgroup of the attention kernel.
+struct AttentionTile: Sendable, Hashable {
+  /// Invocations of the workgroup.
+  let invocations: Int
+  /// Channels of a head.
+  let headSize: Int
+  /// Queries of a tile.
+  let queries: Int
+  /// Keys of a step.
+  let keys: Int
+  /// Queries that one invocation accumulates.
+  let rows: Int
+  /// Channels of q and k in shared memory at a time, in groups of four.
+  let slice: Int
+  /// Rows of v in shared memory at a time.
+  let valueKeys: Int
+  /// Groups of four floats that hold the slices or the rows of v.
+  let staged: Int
+
+  /// Register space for results of one invocation, in groups of four floats.
+  private static let registers = 16
+
+  /// The largest tile that fits the device.
+  /// - Throws: `LumosError` if no tile of that head size fits.
+  init(headSize: Int, _ device: DeviceProfile) throws {
+    for (invocations, queries, rows) in [(256, 64, 4), (256, 32, 2), (128, 32, 4), (128, 16, 2)] {
+      for keys in [64, 32] {
+        for slice in [8, 4] {
+          let tile = AttentionTile(
+            invocations: invocations, headSize: headSize, queries: queries, keys: keys, rows: rows, slice: slice)
+          if invocations <= device.maxWorkgroupInvocations && tile.sharedBytes <= device.sharedMemoryBytes
+            && tile.outputs * rows <= Self.registers && (slice == 4 || tile.groups > 4)
+          {
+            self = tile
+            return
+          }
+        }
+      }
+    }
+    throw LumosError(
+      .internalDefect, "attention with heads of \(headSize) channels does not fit the device's workgroups",
+      at: "\(device.sharedMemoryBytes) bytes of shared memory, \(device.maxWorkgroupInvocations) invocations")
+  }
+
+  private init(invocations: Int, headSize: Int, queries: Int, keys: Int, rows: Int, slice: Int) {
+    self.invocations = invocations
+    self.headSize = headSize
+    self.queries = queries
+    self.keys = keys
+    self.rows = rows
+    self.slice = slice
+    // As many rows of v as fit where the slices lie, and at least the four that one step of the kernel takes.
+    let groups = (headSize + 3) / 4
+    let slices = (queries + keys) * (slice + 1)
+    valueKeys = [32, 16, 8].first { $0 * groups <= slices } ?? 4
+    staged = max(slices, valueKeys * groups)
+  }
+
+  /// Channels of a head in groups of four.
+  var groups: Int { (headSize + 3) / 4 }
+  /// Groups of channels that one invocation accumulates per query.
+  var outputs: Int {
+    let columns = invocations / (queries / rows)
+    return (groups + columns - 1) / columns
+  }
+  /// Shared memory of the kernel's variant that takes most.
+  var sharedBytes: Int { 16 * staged + 16 * queries * (keys / 4 + 1) + 4 * invocations + 8 * queries }
+
+  /// Constants 0, 1, 2 … of the shader.
+  var specialization: [UInt32] {
+    [invocations, headSize, queries, keys, rows, slice, valueKeys, staged].map(UInt32.init)
+  }
+}

@@ -1,0 +1,15 @@
+import LumosOps
+
+extension Embedding: VulkanLowering {
+  public func lower(_ types: LoweredTypes, _ device: DeviceProfile) throws -> [Dispatch] {
+    let count = types.outputs[0].shape.count
+    guard count > 0 else { return [] }
+    let table = types.inputs[1]
+    return [
+      Dispatch(
+        "Embedding.\(table.dtype.variant)",
+        push: [.input(0), .input(1), .output(0), .count(count), .count(table.shape[1]), .count(table.shape[0])],
+        grid: .folded((count + 127) / 128, device))
+    ]
+  }
+}

@@ -1,0 +1,17 @@
+import LumosOps
+
+extension PooledQueries: VulkanLowering {
+  public func lower(_ types: LoweredTypes, _ device: DeviceProfile) throws -> [Dispatch] {
+    let count = types.outputs[0].shape.count
+    guard count > 0 else { return [] }
+    return [
+      Dispatch(
+        "PooledQueries",
+        push: [
+          .input(0), .output(0), .count(count), .count(types.outputs[0].shape[1]), .count(cells.firstToken),
+          .count(cells.height), .count(cells.width), .count(cells.pool), .count(cells.rows), .count(cells.columns),
+        ],
+        grid: .folded((count + 127) / 128, device))
+    ]
+  }
+}

@@ -1,0 +1,16 @@
+import LumosOps
+
+extension Rotary: VulkanLowering {
+  public func lower(_ types: LoweredTypes, _ device: DeviceProfile) throws -> [Dispatch] {
+    let count = types.inputs[1].shape.count
+    guard count > 0 else { return [] }
+    return [
+      Dispatch(
+        "Rotary",
+        push: [
+          .input(0), .input(1), .input(2), .output(0), .count(count), .count(types.inputs[1].shape[1]), .count(heads),
+        ],
+        grid: .folded((count + 127) / 128, device))
+    ]
+  }
+}

@@ -1,0 +1,119 @@
+import LumosOpSuite
+import LumosOps
+import LumosTensor
+import Testing
+
+@testable import LumosVulkan
+
+/// What the attention lowering decides without a device: tiles, work list, slices, operands.
+@Suite struct AttentionLoweringTests {
+  static let profiles: [DeviceProfile] = [
+    .minimum,
+    // lavapipe, Intel, NVIDIA, AMD.
+    DeviceProfile(
+      subgroupSize: 8, sharedMemoryBytes: 32768, maxWorkgroupInvocations: 1024, maxWorkgroupCount: 65535),
+    DeviceProfile(
+      subgroupSize: 32, sharedMemoryBytes: 65536, maxWorkgroupInvocations: 1024, maxWorkgroupCount: 65535),
+    DeviceProfile(
+      subgroupSize: 32, sharedMemoryBytes: 49152, maxWorkgroupInvocations: 1024, maxWorkgroupCount: 2_147_483_647),
+  ]
+
+  @Test(arguments: profiles) func everyHeadSizeHasATileThatFits(_ device: DeviceProfile) throws {
+    for size in 1...512 {
+      let tile = try AttentionTile(headSize: size, device)
+      let columns = tile.invocations / (tile.queries / tile.rows)
+      #expect(tile.invocations <= device.maxWorkgroupInvocations && tile.sharedBytes <= device.sharedMemoryBytes)
+      // What the kernel's index arithmetic takes for granted.
+      #expect(tile.queries % tile.rows == 0 && tile.invocations % (tile.queries / tile.rows) == 0)
+      #expect(tile.keys % columns == 0 && tile.keys % 4 == 0 && tile.invocations % tile.queries == 0)
+      #expect(tile.keys % tile.valueKeys == 0 && tile.valueKeys % 4 == 0)
+      #expect(tile.staged >= (tile.queries + tile.keys) * (tile.slice + 1))
+      #expect(tile.staged >= tile.valueKeys * ((size + 3) / 4))
+    }
+  }
+
+  @Test func aHeadTooWideIsRefused() {
+    #expect(throws: LumosError.self) { try AttentionTile(headSize: 4096, .minimum) }
+  }
+
+  @Test(arguments: [1, 2, 5, 32, 64, 1000]) func everyQueryHasOneTileOfItsSpan(_ size: Int) {
+    let spans: [Attention.Span] = [
+      .init(queries: 3..<4, keys: 0..<71), .init(queries: 4..<9, keys: 70..<71), .init(queries: 20..<57, keys: 7..<60),
+      .init(queries: 60..<66, keys: 9..<9), .init(queries: 66..<79, keys: 1..<3),
+    ]
+    let work = Attention(heads: 1, scale: 1, spans: spans).workList(queries: 83, tileQueries: size)
+    var next = 0
+    for tile in work {
+      #expect(tile.queryStart == next && tile.queryEnd > next && tile.queryEnd - tile.queryStart <= size)
+      next = tile.queryEnd
+      let span = spans.first { $0.queryStart <= tile.queryStart && tile.queryStart < $0.queryEnd }
+      if let span {
+        #expect(tile.queryEnd <= span.queryEnd && tile.keyStart == span.keyStart && tile.keyEnd == span.keyEnd)
+      } else {
+        #expect(tile.keyStart == tile.keyEnd)
+        #expect(!spans.contains { $0.queryStart < tile.queryEnd && tile.queryStart < $0.queryEnd })
+      }
+    }
+    #expect(next == 83)
+  }
+
+  @Test(arguments: profiles) func longAttentionIsSlicedAndCovered(_ device: DeviceProfile) throws {
+    let long = try #require(OpSuite.cases(of: "Attention", purpose: .benchmark).first)
+    let op = try #require(long.op as? Attention)
+    let dispatches = try lower(op, long.inputs.map(\.type), device)
+    let tiles = op.workList(queries: 43680, tileQueries: Int(dispatches[0].specialization[2])).count
+    var next = 0
+    for dispatch in dispatches {
+      guard case .uint(let first) = dispatch.push[8], case .uint(let groups) = dispatch.push[9] else {
+        Issue.record("first and groups have moved")
+        return
+      }
+      #expect(Int(first) == next)
+      #expect(dispatch.overlapsPrevious == (first > 0))
+      #expect(dispatch.grid.x <= device.maxWorkgroupCount && dispatch.grid.x * dispatch.grid.y >= Int(groups))
+      next += Int(groups)
+    }
+    #expect(next == tiles * 12)
+    // 9.1 TFLOP in slices of 0.14.
+    #expect((60...80).contains(dispatches.count))
+  }
+
+  @Test func noDispatchReadsAnEmptyBias() throws {
+    let cells = RelationCells(firstToken: 13, images: 0, height: 6, width: 10)
+    let op = Attention(
+      heads: 2, scale: 1, spans: [.init(queries: 0..<13, keys: 0..<5)], bias: .relation(cells))
+    let types = [TensorType([13, 8], .f32), .init([5, 8], .f32), .init([5, 8], .f32), .init([0, 2, 5], .f32)]
+    let dispatches = try lower(op, types, .minimum)
+    #expect(dispatches.map(\.kernel) == ["Attention.none"])
+    #expect(!dispatches[0].push.contains(.input(3)))
+  }
+
+  @Test func nothingToWriteIsNoDispatch() throws {
+    let op = Attention(heads: 2, scale: 1, spans: [])
+    let types = [TensorType([0, 8], .f32), .init([5, 8], .f32), .init([5, 8], .f32)]
+    #expect(try lower(op, types, .minimum).isEmpty)
+  }
+
+  @Test func pushConstantsFit() throws {
+    for type in [Attention.name, "RelationBias", "PooledQueries", "Rotary", "SolverStep", "Embedding"] {
+      for item in OpSuite.cases(of: type) {
+        let op = try #require(item.op as? any VulkanLowering)
+        for dispatch in try lower(op, item.inputs.map(\.type), .minimum) {
+          let bytes = dispatch.push.reduce(0) { total, word in
+            switch word {
+            case .uint, .float: total + 4
+            default: total + 8
+            }
+          }
+          #expect(bytes <= 128, "\(item.title)")
+        }
+      }
+    }
+  }
+
+  private func lower(
+    _ op: any VulkanLowering, _ inputs: [TensorType], _ device: DeviceProfile
+  ) throws -> [Dispatch] {
+    try op.lower(LoweredTypes(inputs: inputs, outputs: op.outputTypes(inputs)), device)
+  }
+}
