@@ -85,6 +85,11 @@ public struct Attention: OpDescriptor {
   public func flops(_ inputs: [TensorType]) -> Int {
     spans.reduce(0) { $0 + 4 * ($1.queryEnd - $1.queryStart) * ($1.keyEnd - $1.keyStart) * inputs[0].shape[1] }
   }
+
+  /// Sums over more than 4096 keys may be ten times less exact.
+  public func errorBound(_ inputs: [TensorType], dtype: DType) -> Double {
+    spans.contains { $0.keyEnd - $0.keyStart > 4096 } ? 1e-9 : 1e-10
+  }
 }
 
 /// How the tokens of condition images fall into the cells of MCAM's pooled map (MODEL.md section 9).

@@ -9,7 +9,7 @@ extension Attention: VulkanLowering {
   public func lower(_ types: LoweredTypes, _ device: DeviceProfile) throws -> [Dispatch] {
     let (queries, keys) = (types.inputs[0].shape[0], types.inputs[1].shape[0])
     let size = types.inputs[0].shape[1] / heads
-    guard types.outputs[0].shape.count > 0 else { return [] }
+    guard try types.indexableCount(of: self) > 0 else { return [] }
     let tile = try AttentionTile(headSize: size, device)
     let work = workList(queries: queries, tileQueries: tile.queries)
     var constants = work.flatMap { [$0.queryStart, $0.queryEnd, $0.keyStart, $0.keyEnd].map(UInt32.init) }

@@ -2,7 +2,7 @@ import LumosOps
 
 extension Embedding: VulkanLowering {
   public func lower(_ types: LoweredTypes, _ device: DeviceProfile) throws -> [Dispatch] {
-    let count = types.outputs[0].shape.count
+    let count = try types.indexableCount(of: self)
     guard count > 0 else { return [] }
     let table = types.inputs[1]
     return [

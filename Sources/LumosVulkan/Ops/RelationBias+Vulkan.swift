@@ -5,7 +5,7 @@ extension RelationBias: VulkanLowering {
   private static let tile = 32
 
   public func lower(_ types: LoweredTypes, _ device: DeviceProfile) throws -> [Dispatch] {
-    guard types.outputs[0].shape.count > 0 else { return [] }
+    guard try types.indexableCount(of: self) > 0 else { return [] }
     let (cells, keys) = (types.inputs[0].shape[0], types.inputs[1].shape[0])
     let (cellTiles, keyTiles) = ((cells + Self.tile - 1) / Self.tile, (keys + Self.tile - 1) / Self.tile)
     return [

@@ -2,8 +2,8 @@ import LumosOps
 
 extension Rotary: VulkanLowering {
   public func lower(_ types: LoweredTypes, _ device: DeviceProfile) throws -> [Dispatch] {
+    guard try types.indexableCount(of: self) > 0 else { return [] }
     let count = types.inputs[1].shape.count
-    guard count > 0 else { return [] }
     return [
       Dispatch(
         "Rotary",

@@ -2,7 +2,7 @@ import LumosOps
 
 extension SolverStep: VulkanLowering {
   public func lower(_ types: LoweredTypes, _ device: DeviceProfile) throws -> [Dispatch] {
-    let count = types.inputs[0].shape.count
+    let count = try types.indexableCount(of: self)
     guard count > 0 else { return [] }
     return [
       Dispatch(
