@@ -1,0 +1,82 @@
+import LumosOps
+import LumosTensor
+
+extension Conv3D: OpCases {
+  public static var cases: [OpCase] { parityCases + benchmarkCases }
+
+  /// A case: x `[frames, height, width, channels]`, kernel `[outputs, kt, kh, kw, channels]`, history frames.
+  private static func make(
+    _ note: String, _ op: Conv3D, _ x: Shape, outputs: Int, kernel: [Int], history: Int = 0, _ dtype: DType = .f32,
+    bias: DType = .f32, purpose: OpCase.Purpose = .parity
+  ) -> OpCase {
+    let weight = Shape([outputs] + kernel + [x[3]])
+    let deviation = 1 / Float(weight.rowCount).squareRoot()
+    var inputs: [OpCase.Input] = [
+      .init(x), .init(weight, dtype, .normal(deviation: deviation)), .init([outputs], bias),
+    ]
+    if history > 0 { inputs.append(.init([history, x[1], x[2], x[3]])) }
+    let past = history > 0 ? " after \(history)" : ""
+    return OpCase(
+      "\(note): \(x)\(past) to \(outputs) \(dtype.rawValue)", op, inputs, dtype: dtype, purpose: purpose)
+  }
+
+  private static let same = Conv3D(padding: Padding(leading: 1, trailing: 1))
+  private static let pointwise = Conv3D(padding: Padding(leading: 0, trailing: 0))
+  private static let down = Conv3D(stride: Stride(space: 2), padding: Padding(leading: 0, trailing: 1))
+  private static let downTime = Conv3D(stride: Stride(time: 2), padding: Padding(leading: 0, trailing: 0))
+
+  private static var parityCases: [OpCase] {
+    var cases = [
+      make("one element", pointwise, [1, 1, 1, 1], outputs: 1, kernel: [1, 1, 1]),
+      // Every tap but the middle one falls outside.
+      make("one pixel", same, [1, 1, 1, 3], outputs: 5, kernel: [1, 3, 3]),
+      make("first convolution", same, [3, 7, 11, 3], outputs: 96, kernel: [3, 3, 3]),
+      make("last convolution", same, [1, 9, 13, 96], outputs: 3, kernel: [3, 3, 3], history: 2),
+      make("latent", same, [1, 5, 7, 16], outputs: 67, kernel: [3, 3, 3], history: 2),
+      make("history longer than needed", same, [2, 5, 7, 8], outputs: 7, kernel: [3, 3, 3], history: 3),
+      make("history of one frame", same, [3, 4, 3, 5], outputs: 17, kernel: [3, 3, 3], history: 1),
+      make("shortcut", pointwise, [2, 7, 13, 19], outputs: 33, kernel: [1, 1, 1]),
+      make("downsampling", down, [2, 11, 14, 7], outputs: 13, kernel: [1, 3, 3]),
+      make("downsampling of even rows", down, [1, 8, 6, 16], outputs: 16, kernel: [1, 3, 3]),
+      make("downsampling in time", downTime, [4, 5, 3, 17], outputs: 17, kernel: [3, 1, 1], history: 1),
+      make("time only", pointwise, [1, 6, 5, 24], outputs: 48, kernel: [3, 1, 1], history: 2),
+      make(
+        "stride 3, kernel 2 x 5 x 4, padding 3 and 2",
+        Conv3D(stride: Stride(time: 2, space: 3), padding: Padding(leading: 3, trailing: 2)), [5, 10, 13, 3],
+        outputs: 5, kernel: [2, 5, 4]),
+      make("384 channels", pointwise, [1, 3, 5, 384], outputs: 31, kernel: [1, 1, 1]),
+      make("many positions", same, [3, 37, 41, 2], outputs: 6, kernel: [1, 3, 3]),
+      make("bias f16", pointwise, [1, 3, 3, 4], outputs: 6, kernel: [1, 1, 1], bias: .f16),
+    ]
+    for dtype: DType in [.f16, .bf16] {
+      cases += [
+        make("residual block", same, [2, 5, 7, 17], outputs: 23, kernel: [3, 3, 3], history: 2, dtype, bias: dtype),
+        make("one element", pointwise, [1, 1, 1, 1], outputs: 1, kernel: [1, 1, 1], dtype),
+      ]
+    }
+    return cases
+  }
+
+  /// The decoder's convolutions at 480x832, one latent frame at a time: 1, 2 and 4 frames per stage.
+  private static var benchmarkCases: [OpCase] {
+    [DType.f32, .f16].flatMap { dtype in
+      [
+        make(
+          "residual, latent size", same, [1, 60, 104, 384], outputs: 384, kernel: [3, 3, 3], history: 2, dtype,
+          purpose: .benchmark),
+        make(
+          "residual, 120x208", same, [2, 120, 208, 384], outputs: 384, kernel: [3, 3, 3], history: 2, dtype,
+          purpose: .benchmark),
+        make(
+          "residual, 240x416", same, [4, 240, 416, 192], outputs: 192, kernel: [3, 3, 3], history: 2, dtype,
+          purpose: .benchmark),
+        make(
+          "residual, 480x832", same, [4, 480, 832, 96], outputs: 96, kernel: [3, 3, 3], history: 2, dtype,
+          purpose: .benchmark),
+        make(
+          "to pixels, 480x832", same, [4, 480, 832, 96], outputs: 3, kernel: [3, 3, 3], history: 2, dtype,
+          purpose: .benchmark),
+      ]
+    }
+  }
+}

@@ -1,0 +1,27 @@
+import LumosOps
+import LumosTensor
+
+extension Linear: ReferenceKernel {
+  public func evaluate<S: ReferenceScalar>(_ inputs: [ReferenceArray<S>], outputs: [TensorType]) -> [[S]] {
+    let (x, weight) = (inputs[0].values, inputs[1].values)
+    let (width, depth) = (inputs[1].shape[0], inputs[1].shape[1])
+    let rows = outputs[0].shape.dimensions.dropLast().reduce(1, *)
+    let result = [S](unsafeUninitializedCapacity: rows * width) { out, initialized in
+      initialized = rows * width
+      guard let y = out.baseAddress else { return }
+      // The sums start from the bias, where there is one.
+      let hasBias = inputs.count == 3
+      if hasBias { y.fillRows(rows, with: inputs[2].values) }
+      S.matrixMultiplyTransposed(
+        rows: rows, columns: width, inner: depth, x, depth, weight, depth, y, width, add: hasBias)
+    }
+    return [result]
+  }
+}
+
+extension UnsafeMutablePointer where Pointee: ReferenceScalar {
+  /// Copies `row` to each of `count` rows that follow one another from here.
+  func fillRows(_ count: Int, with row: [Pointee]) {
+    for i in 0..<count { (self + i * row.count).initialize(from: row, count: row.count) }
+  }
+}

@@ -1,0 +1,36 @@
+import LumosOps
+import LumosTensor
+
+extension Conv3D: VulkanLowering {
+  public func lower(_ types: LoweredTypes, _ device: DeviceProfile) throws -> [Dispatch] {
+    let (x, weight, bias) = (types.inputs[0].shape, types.inputs[1], types.inputs[2])
+    let output = types.outputs[0].shape
+    let history: TensorType? = types.inputs.count > 3 ? types.inputs[3] : nil
+    let count = try types.indexableCount(of: self)
+    let border = padding.leading + padding.trailing
+    guard max(x[1], x[2]) + border < 1 << 16 else {
+      throw LumosError(.internalDefect, "a padded frame of \(x) is 65536 pixels or more in one direction", at: name)
+    }
+
+    let positions = output[0] * output[1] * output[2]
+    if count == 0 { return [] }
+    let tile = ProductTile(rows: positions, columns: output[3], inner: x[3])
+    let mostRows = min(
+      DispatchLimit.flops / (2 * output[3] * weight.shape.rowCount), device.maxWorkgroupCount * tile.rows)
+    let slice = max(mostRows / tile.rows * tile.rows, tile.rows)
+    return Swift.stride(from: 0, to: positions, by: slice).map { first in
+      let end = min(first + slice, positions)
+      return Dispatch(
+        "Conv3D.\(weight.dtype.variant)", specialization: tile.specialization(bias: bias.dtype),
+        push: [
+          .input(0), history == nil ? .null : .input(3), .input(1), .input(2), .output(0),
+          .count(x[1]), .count(x[2]), .count(x[3]), .count(history?.shape[0] ?? 0),
+          .count(weight.shape[1]), .count(weight.shape[2]), .count(weight.shape[3]),
+          .count(output[3]), .count(output[1]), .count(output[2]), .count(first), .count(end),
+          .count(stride.time), .count(stride.space), .count(padding.leading),
+        ],
+        grid: Grid(ceilingDivide(output[3], tile.columns), ceilingDivide(end - first, tile.rows)),
+        overlapsPrevious: first > 0)
+    }
+  }
+}

@@ -1,0 +1,39 @@
+import LumosOpSuite
+import LumosOps
+import LumosTensor
+import Testing
+
+@testable import LumosReference
+
+@Suite struct LinearTests {
+  /// Both precisions against the definition, with and without a bias.
+  @Test(arguments: [false, true])
+  func agreesWithTheDefinition(_ hasBias: Bool) throws {
+    let (rows, depth, width) = (7, 13, 5)
+    var test = OpCase("test", Linear(), [.init([rows, depth]), .init([width, depth], .bf16), .init([width])])
+    if !hasBias { test = OpCase("test", Linear(), Array(test.inputs.prefix(2))) }
+    let inputs = test.makeInputs()
+    let types = try test.op.outputTypes(inputs.map(\.type))
+    let (x, weight) = (inputs[0].doubles(), inputs[1].doubles())
+    let bias = hasBias ? inputs[2].doubles() : Array(repeating: 0, count: width)
+    let double: [Double] = Linear().evaluate(inputs.map { ReferenceArray<Double>($0) }, outputs: types)[0]
+    let float: [Float] = Linear().evaluate(inputs.map { ReferenceArray<Float>($0) }, outputs: types)[0]
+    for m in 0..<rows {
+      for n in 0..<width {
+        var sum = bias[n]
+        for k in 0..<depth { sum += x[m * depth + k] * weight[n * depth + k] }
+        #expect(abs(double[m * width + n] - sum) < 1e-12)
+        #expect(abs(Double(float[m * width + n]) - sum) < 1e-4)
+      }
+    }
+  }
+
+  @Test func noRowsGiveNoOutput() throws {
+    let inputs = [
+      Tensor([Float](), [0, 3]), Tensor([Float](repeating: 1, count: 3), [1, 3]), Tensor([Float(4)], [1]),
+    ]
+    let types = try Linear().outputTypes(inputs.map(\.type))
+    let result: [Float] = Linear().evaluate(inputs.map { ReferenceArray<Float>($0) }, outputs: types)[0]
+    #expect(result.isEmpty && types == [TensorType([0, 1], .f32)])
+  }
+}
