@@ -54,6 +54,9 @@ public struct ReferenceArray<Scalar: ReferenceScalar>: Sendable {
 }
 
 /// The CPU reference of an op, written to be read: an extension of the descriptor in `Ops/NAME+Reference.swift`.
+///
+/// Backends call it through `any ReferenceKernel`, where the compiler sees no concrete `S`. Implementations with loops
+/// over elements say `@specialized(where S == Float)`, which makes the norms three to five times faster.
 public protocol ReferenceKernel: OpDescriptor {
   /// The outputs for these inputs. `outputs` are the types that the shape rule gave; inputs have been checked by it.
   func evaluate<S: ReferenceScalar>(_ inputs: [ReferenceArray<S>], outputs: [TensorType]) -> [[S]]

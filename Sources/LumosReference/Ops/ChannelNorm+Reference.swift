@@ -2,6 +2,7 @@ import LumosOps
 import LumosTensor
 
 extension ChannelNorm: ReferenceKernel {
+  @specialized(where S == Float)
   public func evaluate<S: ReferenceScalar>(_ inputs: [ReferenceArray<S>], outputs: [TensorType]) -> [[S]] {
     let (x, gamma) = (inputs[0].values, inputs[1].values)
     let length = S(gamma.count).squareRoot()

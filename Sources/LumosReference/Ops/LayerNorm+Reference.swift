@@ -2,6 +2,7 @@ import LumosOps
 import LumosTensor
 
 extension LayerNorm: ReferenceKernel {
+  @specialized(where S == Float)
   public func evaluate<S: ReferenceScalar>(_ inputs: [ReferenceArray<S>], outputs: [TensorType]) -> [[S]] {
     var result = inputs[0].values
     for row in rows(of: inputs[0].shape) {

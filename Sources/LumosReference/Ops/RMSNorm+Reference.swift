@@ -2,6 +2,7 @@ import LumosOps
 import LumosTensor
 
 extension RMSNorm: ReferenceKernel {
+  @specialized(where S == Float)
   public func evaluate<S: ReferenceScalar>(_ inputs: [ReferenceArray<S>], outputs: [TensorType]) -> [[S]] {
     let (x, weight) = (inputs[0].values, inputs[1].values)
     var result = x
