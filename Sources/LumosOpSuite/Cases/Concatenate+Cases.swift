@@ -4,7 +4,9 @@ import LumosTensor
 extension Concatenate: OpCases {
   public static var cases: [OpCase] {
     var cases: [OpCase] = []
-    for (a, b): (Shape, Shape) in [([1], [1]), ([3, 5], [7, 5]), ([1, 2, 3, 67], [4, 2, 3, 67]), ([511], [2])] {
+    for (a, b): (Shape, Shape) in [
+      ([1], [1]), ([3, 5], [7, 5]), ([1, 2, 3, 67], [4, 2, 3, 67]), ([511], [2]), ([0, 5], [3, 5]), ([3, 5], [0, 5]),
+    ] {
       cases.append(OpCase("\(a) and \(b)", Concatenate(), [.init(a), .init(b)]))
     }
     cases.append(
