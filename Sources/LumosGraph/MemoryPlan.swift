@@ -35,7 +35,15 @@ public struct MemoryPlan: Sendable {
   public func offset(of value: Graph.ValueID) -> Int? { offsets[value.index] }
 
   /// Plans `graph`; offsets are multiples of `alignment`.
-  public init(graph: Graph, alignment: Int = 256) {
+  ///
+  /// Where a device cannot allocate the arena in one piece it is cut at every multiple of `segmentByteCount` (a multiple
+  /// of `alignment`): no value lies across a cut. Every value must fit a segment.
+  public init(graph: Graph, alignment: Int = 256, segmentByteCount: Int = .max) {
+    /// The first offset from `offset` on at which `byteCount` bytes lie within one segment.
+    func fitted(_ offset: Int, _ byteCount: Int) -> Int {
+      let start = offset % segmentByteCount
+      return start + byteCount <= segmentByteCount ? offset : offset - start + segmentByteCount
+    }
     lives = Self.lives(of: graph, alignment: alignment)
 
     var liveAt = [Int](repeating: 0, count: graph.nodes.count + 2)
@@ -63,7 +71,7 @@ public struct MemoryPlan: Sendable {
       // `placed` is kept in ascending order of offsets: slide past everything that overlaps in time and space.
       for other in placed where other.life.first <= life.last && life.first <= other.life.last {
         if offset + life.byteCount <= other.offset { break }
-        offset = max(offset, other.offset + other.life.byteCount)
+        offset = fitted(max(offset, other.offset + other.life.byteCount), life.byteCount)
       }
       offsets[life.value.index] = offset
       end = max(end, offset + life.byteCount)

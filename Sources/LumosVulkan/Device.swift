@@ -1,0 +1,88 @@
+import LumosKernels
+import LumosTensor
+
+/// A Vulkan device opened for computing: memory, pipelines and one queue.
+///
+/// Safe to share between tasks; sessions that run on one device take turns on its queue.
+public final class VulkanDevice: Sendable {
+  /// How a device is opened.
+  public struct Options: Sendable {
+    /// Whether the validation layer is switched on where it is installed. By default `LUMOSX_VALIDATION`, else debug
+    /// builds only.
+    public var validated = ValidationLog.isWanted
+    /// Whether allocations get red zones that are verified after each run, and arenas are poisoned before it. By
+    /// default where `LUMOSX_CHECKED=1`.
+    public var checked = (environment("LUMOSX_CHECKED") ?? "0") != "0"
+    /// Whether transfers go through staging memory even where the host could reach the device's memory.
+    public var stagesAllTransfers = false
+    /// File name of the Vulkan loader. By default `LUMOSX_VULKAN_LOADER`, else `libvulkan.so.1`.
+    public var loaderLibrary = VulkanLoader.defaultLibrary
+    /// Folder of the pipeline caches, nil for none. By default `lumosx` in `$XDG_CACHE_HOME` or `~/.cache`.
+    public var cacheDirectory = PipelineCacheFile.defaultDirectory
+    /// Seconds without a finished submission after which a wait gives up. By default 600.
+    public var timeoutSeconds: Double = 600
+
+    /// The defaults.
+    public init() {}
+  }
+
+  let context: DeviceContext
+  let submissions: SubmissionQueue
+  let transfers: Transfers
+  let pipelineCache: PipelineCache
+  let pipelines: Pipelines
+  /// How the device was opened.
+  public let options: Options
+
+  /// All devices that the drivers offer, usable or not.
+  /// - Throws: `LumosError(.noDevice)` if there is no Vulkan loader. An empty list means a loader without drivers.
+  public static func descriptions(loaderLibrary: String? = nil) throws -> [DeviceDescription] {
+    let instance = try VulkanInstance(library: loaderLibrary ?? VulkanLoader.defaultLibrary, validated: false)
+    return try DeviceProbe.descriptions(instance)
+  }
+
+  /// Opens a device.
+  /// - Throws: `LumosError(.noDevice)` if there is no loader or no such device, if it lacks what the engine requires,
+  ///   or if the selection is `auto` and there is no GPU.
+  public init(_ selection: DeviceSelection = .auto, options: Options = Options()) throws {
+    let instance = try VulkanInstance(library: options.loaderLibrary, validated: options.validated)
+    let devices = try DeviceProbe.descriptions(instance)
+    guard let chosen = try selection.choose(from: devices) else {
+      let software = devices.first { $0.isUsable && $0.kind == .cpu }
+      throw LumosError(
+        .noDevice, "there is no GPU with a Vulkan driver that can be used",
+        advice: "run with --device cpu" + (software.map { ", or with software Vulkan: --device \"\($0.name)\"" } ?? ""))
+    }
+    self.options = options
+    context = try DeviceContext(instance, chosen, stagesAllTransfers: options.stagesAllTransfers)
+    submissions = try SubmissionQueue(context, timeoutSeconds: options.timeoutSeconds)
+    transfers = Transfers(context, submissions)
+    let file = options.cacheDirectory.map { PipelineCacheFile(directory: $0, device: chosen) }
+    pipelineCache = try PipelineCache(context, file: file)
+    pipelines = try Pipelines(context, pipelineCache, kernels: Self.kernel)
+  }
+
+  /// SPIR-V of a kernel of the pack, or nil if there is none of this name.
+  static func kernel(_ name: String) -> [UInt32]? { KernelPack.spirv(name) }
+
+  /// What the device is. Budgets are those of when it was opened.
+  public var description: DeviceDescription { context.description }
+
+  /// What lowerings need to know.
+  public var profile: DeviceProfile { context.description.profile }
+
+  /// For people and reports: `"NVIDIA H200 (NVIDIA 570.86.15)"`.
+  public var title: String {
+    let driver = [description.driver, description.driverInfo].filter { !$0.isEmpty }.joined(separator: " ")
+    return driver.isEmpty ? description.name : "\(description.name) (\(driver))"
+  }
+
+  /// Device memory that is allocated now, and the most that has been.
+  public var memoryUse: MemoryUse { context.ledger.use }
+
+  /// Warnings and errors of the validation layer so far; empty where it is off.
+  public var validationMessages: [String] { context.instance.validation?.messages ?? [] }
+
+  /// Whether the validation layer is on.
+  public var isValidated: Bool { context.instance.validation != nil }
+}

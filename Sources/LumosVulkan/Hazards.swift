@@ -1,0 +1,87 @@
+/// Where a plan needs barriers.
+///
+/// A barrier orders everything before it against everything after it. Commands between two barriers may run at the same
+/// time and in any order, so no two of them may touch the same bytes unless both only read them.
+public enum Hazards {
+  /// For each command whether a barrier must stand before it: exactly where it conflicts with one since the last
+  /// barrier.
+  ///
+  /// Greedy, and with barriers of this kind optimal: a barrier as late as possible serves the most conflicts.
+  /// Complexity: O(n·k) for k accesses between barriers, which is small in the chains that models are.
+  public static func barriers(for commands: [PlannedDispatch]) -> [Bool] {
+    var reads: [BufferID: [Range<Int>]] = [:]
+    var writes: [BufferID: [Range<Int>]] = [:]
+    func meets(_ access: BufferRange, _ earlier: [BufferID: [Range<Int>]]) -> Bool {
+      earlier[access.buffer]?.contains { $0.overlaps(access.bytes) } ?? false
+    }
+    return commands.map { command in
+      let needsBarrier =
+        command.reads.contains { meets($0, writes) }
+        || command.writes.contains { meets($0, writes) || meets($0, reads) }
+      if needsBarrier {
+        reads.removeAll(keepingCapacity: true)
+        writes.removeAll(keepingCapacity: true)
+      }
+      for access in command.reads { reads[access.buffer, default: []].append(access.bytes) }
+      for access in command.writes { writes[access.buffer, default: []].append(access.bytes) }
+      return needsBarrier
+    }
+  }
+}
+
+/// Verifies barriers by the definition, pair by pair. It shares no code with `Hazards`, since it is there to find its
+/// mistakes; the validation layers cannot, as they do not see accesses through device addresses.
+public enum HazardChecker {
+  /// Two commands that touch the same bytes without a barrier between them.
+  public struct Violation: Sendable, Hashable, CustomStringConvertible {
+    /// Names of the three conflicts, as architects call them.
+    public enum Kind: String, Sendable { case readAfterWrite, writeAfterRead, writeAfterWrite }
+
+    /// Kind of conflict.
+    public let kind: Kind
+    /// Index of the earlier command.
+    public let first: Int
+    /// Index of the later command.
+    public let second: Int
+    /// Bytes of the later command that conflict.
+    public let range: BufferRange
+
+    public var description: String { "\(kind.rawValue) of commands \(first) and \(second) at \(range)" }
+  }
+
+  /// All unprotected conflicts of `commands` when a barrier stands before each whose flag is set.
+  ///
+  /// Complexity: quadratic in the commands between two barriers.
+  public static func violations(_ commands: [PlannedDispatch], barriers: [Bool]) -> [Violation] {
+    precondition(commands.count == barriers.count, "\(barriers.count) flags for \(commands.count) commands")
+    // Commands of the same epoch have no barrier between them.
+    var epoch = 0
+    let epochs = barriers.map { hasBarrier in
+      if hasBarrier { epoch += 1 }
+      return epoch
+    }
+    var found: [Violation] = []
+    for second in commands.indices {
+      for first in stride(from: second - 1, through: 0, by: -1) {
+        if epochs[first] != epochs[second] { break }
+        let pairs: [(Violation.Kind, [BufferRange], [BufferRange])] = [
+          (.readAfterWrite, commands[first].writes, commands[second].reads),
+          (.writeAfterRead, commands[first].reads, commands[second].writes),
+          (.writeAfterWrite, commands[first].writes, commands[second].writes),
+        ]
+        for (kind, earlier, later) in pairs {
+          for a in earlier {
+            for b in later where a.buffer == b.buffer {
+              let start = max(a.bytes.lowerBound, b.bytes.lowerBound)
+              let end = min(a.bytes.upperBound, b.bytes.upperBound)
+              if start < end {
+                found.append(Violation(kind: kind, first: first, second: second, range: .init(b.buffer, start..<end)))
+              }
+            }
+          }
+        }
+      }
+    }
+    return found
+  }
+}

@@ -1,0 +1,179 @@
+import LumosGraph
+import LumosOps
+import LumosTensor
+
+/// A buffer of a plan, by what it holds. Two different identities never share memory.
+public enum BufferID: Sendable, Hashable {
+  /// Part `segment` of the arena of intermediate values.
+  case arena(Int)
+  /// An input of the graph.
+  case input(String)
+  /// A weight in a layout.
+  case weight(String, WeightLayout)
+  /// A constant of the graph: index of its value.
+  case constant(Int)
+  /// A state of the session.
+  case state(String)
+  /// A state's contents at the start of the run, kept where the run replaces them.
+  case snapshot(String)
+  /// An operand of a single op.
+  case operand(String)
+}
+
+/// Bytes of a buffer.
+public struct BufferRange: Sendable, Hashable, CustomStringConvertible {
+  /// Which buffer.
+  public var buffer: BufferID
+  /// Which bytes of it.
+  public var bytes: Range<Int>
+
+  /// Bytes `bytes` of `buffer`.
+  public init(_ buffer: BufferID, _ bytes: Range<Int>) {
+    self.buffer = buffer
+    self.bytes = bytes
+  }
+
+  /// Whether a byte is in both. Empty ranges overlap nothing.
+  public func overlaps(_ other: BufferRange) -> Bool {
+    buffer == other.buffer && bytes.overlaps(other.bytes)
+  }
+
+  public var description: String { "\(buffer) bytes \(bytes)" }
+}
+
+/// One command of a plan: a dispatch of a kernel, or a copy.
+public struct PlannedDispatch: Sendable {
+  /// What is done.
+  public enum Work: Sendable {
+    /// A kernel on operands.
+    case kernel(Dispatch, inputs: [BufferRange], outputs: [BufferRange])
+    /// A copy of bytes.
+    case copy(from: BufferRange, to: BufferRange)
+  }
+
+  /// Where in the model it stands.
+  public let label: String
+  /// What is done.
+  public let work: Work
+  /// Bytes that it may read.
+  public let reads: [BufferRange]
+  /// Bytes that it may write (and read).
+  public let writes: [BufferRange]
+  /// Its share of its op's floating-point operations.
+  public let flops: Int
+
+  /// A command with declared accesses.
+  public init(label: String, work: Work, reads: [BufferRange], writes: [BufferRange], flops: Int = 0) {
+    self.label = label
+    self.work = work
+    self.reads = reads
+    self.writes = writes
+    self.flops = flops
+  }
+
+  /// A copy.
+  static func copy(_ label: String, from: BufferRange, to: BufferRange) -> PlannedDispatch {
+    PlannedDispatch(label: label, work: .copy(from: from, to: to), reads: [from], writes: [to])
+  }
+
+  /// The kernel's name, or nil for a copy.
+  public var kernel: String? { if case .kernel(let dispatch, _, _) = work { dispatch.kernel } else { nil } }
+}
+
+/// An operand of an op: its type, and where a plan puts it.
+struct PlacedOperand {
+  let type: TensorType
+  let range: BufferRange
+}
+
+extension PlannedDispatch {
+  /// The dispatches of one op on placed operands, checked against what every device can do.
+  ///
+  /// An op all of whose results are empty has none; nor has a dispatch without workgroups. A kernel may read an operand
+  /// from the offset that it is given to the operand's end, and may read and write a result likewise.
+  /// - Parameter editing: may change the lowered dispatches, to run deliberately broken ones.
+  /// - Throws: `LumosError(.internalDefect)` for an op without lowering or a dispatch that cannot be recorded.
+  static func lowering(
+    _ op: any OpDescriptor, label: String, inputs: [PlacedOperand], outputs: [PlacedOperand], _ device: DeviceProfile,
+    editing: ([Dispatch]) -> [Dispatch] = { $0 }
+  ) throws -> [PlannedDispatch] {
+    if outputs.allSatisfy({ $0.type.shape.count == 0 }) { return [] }
+    guard let lowering = op as? any VulkanLowering else {
+      throw LumosError(.internalDefect, "the op \(op.name) has no Vulkan lowering", at: label)
+    }
+    let types = LoweredTypes(inputs: inputs.map(\.type), outputs: outputs.map(\.type))
+    let dispatches = editing(try lowering.lower(types, device)).filter {
+      $0.grid.x != 0 && $0.grid.y != 0 && $0.grid.z != 0
+    }
+    let flops = dispatches.isEmpty ? 0 : op.flops(types.inputs) / dispatches.count
+    return try dispatches.map { dispatch in
+      if let reason = dispatch.defect(inputs: inputs, outputs: outputs, device) {
+        throw LumosError(.internalDefect, "the dispatch of \(dispatch.kernel) \(reason)", at: label)
+      }
+      var reads: [BufferRange] = []
+      var writes: [BufferRange] = []
+      func used(_ range: BufferRange, from offset: Int) -> BufferRange {
+        BufferRange(range.buffer, range.bytes.lowerBound + offset..<range.bytes.upperBound)
+      }
+      for word in dispatch.push {
+        switch word {
+        case .input(let index, let offset): reads.append(used(inputs[index].range, from: offset))
+        case .output(let index, let offset): writes.append(used(outputs[index].range, from: offset))
+        case .constants, .null, .uint, .float: break
+        }
+      }
+      return PlannedDispatch(
+        label: label, work: .kernel(dispatch, inputs: inputs.map(\.range), outputs: outputs.map(\.range)),
+        reads: reads, writes: writes, flops: flops)
+    }
+  }
+}
+
+extension Dispatch {
+  /// Bytes of the push constants.
+  var pushByteCount: Int { push.reduce(0) { $0 + $1.byteCount } }
+
+  /// What makes the dispatch impossible, or nil.
+  fileprivate func defect(
+    inputs: [PlacedOperand], outputs: [PlacedOperand], _ device: DeviceProfile
+  ) -> String? {
+    let limit = device.maxWorkgroupCount
+    if let axis = [grid.x, grid.y, grid.z].first(where: { $0 < 0 || $0 > limit }) {
+      return "wants \(axis) workgroups along an axis, the device has at most \(limit)"
+    }
+    if pushByteCount > Pipelines.pushConstantBytes {
+      return "has \(pushByteCount) bytes of push constants, at most \(Pipelines.pushConstantBytes) are guaranteed"
+    }
+    var position = 0
+    for word in push {
+      if position % word.byteCount != 0 { return "has an address at byte \(position) of its push constants" }
+      position += word.byteCount
+      switch word {
+      case .input(let index, let offset):
+        guard inputs.indices.contains(index) else { return "names input \(index) of \(inputs.count)" }
+        guard (0...inputs[index].type.byteCount).contains(offset) else {
+          return "starts past the end of input \(index)"
+        }
+      case .output(let index, let offset):
+        guard outputs.indices.contains(index) else { return "names output \(index) of \(outputs.count)" }
+        guard (0...outputs[index].type.byteCount).contains(offset) else {
+          return "starts past the end of output \(index)"
+        }
+      case .constants:
+        if constants.isEmpty { return "names constants and has none" }
+      case .null, .uint, .float: break
+      }
+    }
+    return nil
+  }
+}
+
+extension PushWord {
+  /// Bytes of the word, which are also its alignment.
+  var byteCount: Int {
+    switch self {
+    case .input, .output, .constants, .null: 8
+    case .uint, .float: 4
+    }
+  }
+}

@@ -1,0 +1,131 @@
+import LumosGraph
+import LumosOps
+import LumosTensor
+
+/// The Vulkan backend: plans graphs, records them once and replays them.
+public struct VulkanBackend: Backend {
+  /// The device that runs everything.
+  public let device: VulkanDevice
+  /// Whether every command of a run is timed; that costs a barrier for each.
+  public var timesCommands = false
+  /// What bounds the plans: the device's limits, and how submissions are cut.
+  public var limits: VulkanPlan.Limits
+
+  /// A backend on `device`.
+  public init(device: VulkanDevice) {
+    self.device = device
+    limits = VulkanPlan.Limits(profile: device.profile)
+    let largest = min(device.description.limits.maxAllocationBytes, device.description.limits.maxBufferBytes)
+    limits.segmentByteCount = largest - 2 * MemoryPool.redZoneBytes - MemoryPool.alignment
+  }
+
+  public var name: String { device.title }
+
+  /// What lowerings need to know of the device.
+  public var profile: DeviceProfile { limits.profile }
+
+  public func makeSession(weights: any WeightSource) -> any Session { VulkanSession(self, weights) }
+}
+
+/// A tensor on the device. An empty one takes no memory.
+struct DeviceTensor {
+  let type: TensorType
+  let allocation: Allocation?
+
+  /// - Throws: `LumosError(.tryAgain)` if the memory cannot be had.
+  init(_ type: TensorType, _ name: String, in pool: MemoryPool) throws {
+    self.type = type
+    allocation = type.byteCount > 0 ? try pool.allocate(type.byteCount, name) : nil
+  }
+}
+
+extension Transfers {
+  /// Replaces the contents of a tensor on the device.
+  func upload(_ tensor: Tensor, to target: DeviceTensor) throws {
+    guard let allocation = target.allocation else { return }
+    try upload(tensor, to: allocation.all)
+  }
+
+  /// Sets a tensor on the device to zero.
+  func clear(_ target: DeviceTensor) throws {
+    guard let allocation = target.allocation else { return }
+    try fill(allocation.all, with: 0)
+  }
+
+  /// A copy of a tensor on the device.
+  func download(_ source: DeviceTensor) throws -> Tensor {
+    guard let allocation = source.allocation else { return try Tensor(source.type.shape, source.type.dtype) }
+    return try download(allocation.all, as: source.type)
+  }
+}
+
+/// Weights and states on a device. See `Session`.
+final class VulkanSession: Session {
+  private struct WeightKey: Hashable {
+    let name: String
+    let layout: WeightLayout
+  }
+
+  let backend: VulkanBackend
+  let pool: MemoryPool
+  private let source: any WeightSource
+  private var weights: [WeightKey: DeviceTensor] = [:]
+  private var states: [String: DeviceTensor] = [:]
+
+  var device: VulkanDevice { backend.device }
+
+  init(_ backend: VulkanBackend, _ source: any WeightSource) {
+    self.backend = backend
+    self.source = source
+    pool = MemoryPool(backend.device, checked: backend.device.options.checked)
+  }
+
+  var peakDeviceBytes: Int { pool.use.peakBytes }
+
+  func compile(_ graph: Graph) throws -> any Executable { try VulkanExecutable(graph, self) }
+
+  func setState(_ name: String, to tensor: Tensor) throws {
+    let known = try existingState(name)
+    guard known.type == tensor.type else {
+      throw BackendError.mismatch(name: name, expected: known.type, found: tensor.type)
+    }
+    try device.transfers.upload(tensor, to: known)
+  }
+
+  func state(_ name: String) throws -> Tensor { try device.transfers.download(existingState(name)) }
+
+  func resetStates() throws {
+    for state in states.values { try device.transfers.clear(state) }
+  }
+
+  private func existingState(_ name: String) throws -> DeviceTensor {
+    guard let known = states[name] else { throw BackendError.unknownName(name) }
+    return known
+  }
+
+  /// The state `name`, made and cleared when first asked for.
+  func state(_ name: String, _ type: TensorType) throws -> DeviceTensor {
+    if let known = states[name] {
+      guard known.type == type else {
+        throw BackendError.mismatch(name: name, expected: known.type, found: type)
+      }
+      return known
+    }
+    let state = try DeviceTensor(type, "state \(name)", in: pool)
+    try device.transfers.clear(state)
+    states[name] = state
+    return state
+  }
+
+  /// The weight `name` in a layout and its stored type, uploaded when first asked for.
+  func weight(_ name: String, _ layout: WeightLayout, _ type: TensorType) throws -> DeviceTensor {
+    let key = WeightKey(name: name, layout: layout)
+    if let known = weights[key] { return known }
+    let tensor = layout.apply(try source.weight(name))
+    guard tensor.type == type else { throw BackendError.mismatch(name: name, expected: type, found: tensor.type) }
+    let weight = try DeviceTensor(type, "weight \(name)", in: pool)
+    try device.transfers.upload(tensor, to: weight)
+    weights[key] = weight
+    return weight
+  }
+}

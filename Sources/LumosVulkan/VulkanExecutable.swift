@@ -1,0 +1,113 @@
+import LumosGraph
+import LumosOps
+import LumosTensor
+
+/// A graph planned, uploaded and recorded. See `Executable`.
+public final class VulkanExecutable: Executable {
+  /// What is run.
+  public let plan: VulkanPlan
+  /// Times of the last run; nil before the first.
+  public private(set) var lastTiming: RunTiming?
+
+  private let session: VulkanSession
+  private let inputs: [String: DeviceTensor]
+  private var given: Set<String> = []
+  private let arena: [Allocation]
+  /// Everything that commands refer to, by identity.
+  private let buffers: [BufferID: Allocation]
+  private let recording: Recording
+
+  /// - Throws: `LumosError` if the graph cannot be planned or the device lacks memory; whatever the weights' source
+  ///   throws.
+  init(_ graph: Graph, _ session: VulkanSession) throws {
+    self.session = session
+    let backend = session.backend
+    let transfers = session.device.transfers
+    let plan = try VulkanPlan(graph, backend.limits)
+    self.plan = plan
+    if session.device.options.checked {
+      let violations = HazardChecker.violations(plan.commands, barriers: plan.barriers)
+      if let first = violations.first {
+        throw LumosError(.internalDefect, "the plan has \(violations.count) hazards, first \(first)")
+      }
+    }
+
+    var buffers: [BufferID: Allocation] = [:]
+    var inputs: [String: DeviceTensor] = [:]
+    for value in graph.values {
+      switch value.source {
+      case .input(let name):
+        inputs[name] = try DeviceTensor(value.type, "input \(name)", in: session.pool)
+        buffers[.input(name)] = inputs[name]?.allocation
+      case .weight(let name, let layout):
+        buffers[.weight(name, layout)] = try session.weight(name, layout, value.type).allocation
+      case .constant(let tensor):
+        let constant = try DeviceTensor(value.type, "constant \(value.id.index)", in: session.pool)
+        try transfers.upload(tensor, to: constant)
+        buffers[.constant(value.id.index)] = constant.allocation
+      case .state, .node: break
+      }
+    }
+    for (name, type) in plan.states { buffers[.state(name)] = try session.state(name, type).allocation }
+    var arena: [Allocation] = []
+    for (buffer, byteCount) in plan.buffers.sorted(by: { "\($0.key)" < "\($1.key)" }) {
+      switch buffer {
+      case .arena(let segment):
+        let allocation = try session.pool.allocate(byteCount, "arena segment \(segment)")
+        buffers[buffer] = allocation
+        arena.append(allocation)
+      case .snapshot(let name): buffers[buffer] = try session.pool.allocate(byteCount, "snapshot of state \(name)")
+      case .input, .weight, .constant, .state, .operand: break
+      }
+    }
+    self.buffers = buffers
+    self.inputs = inputs
+    self.arena = arena
+    recording = try Recording(
+      session.device, session.device.pipelines, session.pool, plan.commands, barriers: plan.barriers,
+      submissions: plan.submissions, timesCommands: backend.timesCommands
+    ) { try Self.resolve($0, buffers) }
+    session.device.pipelineCache.save()
+  }
+
+  public func run(_ given: [String: Tensor], fetch: [String]) throws -> [String: Tensor] {
+    for (name, tensor) in given {
+      guard let input = inputs[name] else { throw BackendError.unknownName(name) }
+      guard tensor.type == input.type else {
+        throw BackendError.mismatch(name: name, expected: input.type, found: tensor.type)
+      }
+    }
+    let known = self.given.union(given.keys)
+    if let name = inputs.keys.sorted().first(where: { !known.contains($0) }) { throw BackendError.missingInput(name) }
+    let fetched = try fetch.map { name in
+      guard let output = plan.outputs[name] else { throw BackendError.unknownName(name) }
+      return (name, output)
+    }
+
+    let transfers = session.device.transfers
+    for (name, tensor) in given {
+      guard let input = inputs[name] else { continue }
+      try transfers.upload(tensor, to: input)
+      self.given.insert(name)
+    }
+    let checked = session.device.options.checked
+    if checked {
+      for segment in arena { try transfers.fill(segment.all, with: RedZones.poisonPattern) }
+    }
+    lastTiming = try recording.run(timesCommands: session.backend.timesCommands)
+    if checked { try session.pool.verifyRedZones() }
+
+    return try Dictionary(
+      fetched.map { name, output in
+        if output.range.bytes.isEmpty { return try (name, Tensor(output.type.shape, output.type.dtype)) }
+        return try (name, transfers.download(Self.resolve(output.range, buffers), as: output.type))
+      }, uniquingKeysWith: { first, _ in first })
+  }
+
+  private static func resolve(_ range: BufferRange, _ buffers: [BufferID: Allocation]) throws -> DeviceRange {
+    guard let allocation = buffers[range.buffer] else {
+      throw LumosError(.internalDefect, "the plan names a buffer that was not made: \(range.buffer)")
+    }
+    return allocation.range(range.bytes)
+  }
+}

@@ -1,0 +1,176 @@
+import LumosGraph
+import LumosOps
+import LumosTensor
+
+/// What a graph becomes on a Vulkan device: commands in order, where their operands lie, barriers and submissions.
+///
+/// A plan is pure data. It is made from a graph and a device profile alone, so it can be looked at and checked without
+/// weights and without a GPU.
+public struct VulkanPlan: Sendable {
+  /// What bounds a plan.
+  public struct Limits: Sendable {
+    /// What lowerings know of the device.
+    public var profile: DeviceProfile
+    /// Largest piece of the arena in bytes (`maxMemoryAllocationSize`, less red zones).
+    public var segmentByteCount = 1 << 30
+    /// Largest number of commands of a submission.
+    public var commandsPerSubmission = 256
+    /// Floating-point operations after which a submission ends, so that it stays short: desktop drivers reset a device
+    /// that computes for seconds. 2 TFLOP are 0.4 s at 5 TFLOP/s.
+    public var flopsPerSubmission = 2_000_000_000_000
+
+    /// Limits for a device.
+    public init(profile: DeviceProfile) { self.profile = profile }
+  }
+
+  /// Commands in running order; copies that update the states come last.
+  public let commands: [PlannedDispatch]
+  /// Whether a barrier stands before each command.
+  public let barriers: [Bool]
+  /// Commands of each submission.
+  public let submissions: [Range<Int>]
+  /// Where intermediate values lie.
+  public let memory: MemoryPlan
+  /// Bytes of every buffer that the plan needs; empty ones are left out.
+  public let buffers: [BufferID: Int]
+  /// Where each fetchable output lies at the end of a run, and its type.
+  public let outputs: [String: (range: BufferRange, type: TensorType)]
+  /// Types of the states that the graph reads or updates.
+  public let states: [String: TensorType]
+
+  /// Number of kernel dispatches.
+  public var dispatchCount: Int { commands.count { $0.kernel != nil } }
+  /// Number of barriers.
+  public var barrierCount: Int { barriers.count { $0 } }
+  /// Bytes of the arena.
+  public var arenaByteCount: Int { bytes { if case .arena = $0 { true } else { false } } }
+  /// Bytes of the weights.
+  public var weightByteCount: Int { bytes { if case .weight = $0 { true } else { false } } }
+
+  private func bytes(where matches: (BufferID) -> Bool) -> Int {
+    buffers.reduce(0) { matches($1.key) ? $0 + $1.value : $0 }
+  }
+
+  /// Plans a graph.
+  /// - Throws: `LumosError(.internalDefect)` if an op has no lowering, a dispatch exceeds the device's limits or a
+  ///   state is used with two types; `LumosError(.tryAgain)` if a single value is larger than the device allocates at
+  ///   once.
+  public init(_ graph: Graph, _ limits: Limits) throws {
+    let segment = limits.segmentByteCount / MemoryPool.alignment * MemoryPool.alignment
+    for node in graph.nodes {
+      for value in node.outputs where graph[value].type.byteCount > segment {
+        throw LumosError(
+          .tryAgain, "a value of \(graph[value].type.byteCount) bytes is larger than the device allocates in one piece",
+          at: node.label, advice: "ask for fewer frames or a smaller size")
+      }
+    }
+    let memory = MemoryPlan(graph: graph, alignment: MemoryPool.alignment, segmentByteCount: segment)
+    let states = try Self.stateTypes(graph)
+    let updated = Set(graph.stateUpdates.map(\.state))
+
+    func range(_ id: Graph.ValueID) -> BufferRange {
+      let value = graph[id]
+      let all = 0..<value.type.byteCount
+      switch value.source {
+      case .input(let name): return BufferRange(.input(name), all)
+      case .weight(let name, let layout): return BufferRange(.weight(name, layout), all)
+      case .constant: return BufferRange(.constant(id.index), all)
+      case .state(let name): return BufferRange(.state(name), all)
+      case .node:
+        // An empty value has no place; its range is empty wherever it begins.
+        let offset = memory.offset(of: id) ?? 0
+        let start = offset % segment
+        return BufferRange(.arena(offset / segment), start..<start + all.count)
+      }
+    }
+
+    var commands: [PlannedDispatch] = []
+    for node in graph.nodes {
+      func operand(_ id: Graph.ValueID) -> PlacedOperand { PlacedOperand(type: graph[id].type, range: range(id)) }
+      commands += try PlannedDispatch.lowering(
+        node.op, label: node.label, inputs: node.inputs.map(operand), outputs: node.outputs.map(operand),
+        limits.profile)
+    }
+
+    // All reads of a run see a state's old contents. Where those are read by the updates themselves, or fetched, they
+    // are first copied aside.
+    var snapshots: [String: BufferRange] = [:]
+    func last(_ id: Graph.ValueID, besides target: String? = nil) -> BufferRange {
+      let place = range(id)
+      guard case .state(let name) = graph[id].source, updated.contains(name), name != target else { return place }
+      let snapshot = BufferRange(.snapshot(name), place.bytes)
+      if snapshots.updateValue(snapshot, forKey: name) == nil, !place.bytes.isEmpty {
+        commands.append(.copy("state \(name), old contents", from: place, to: snapshot))
+      }
+      return snapshot
+    }
+    let outputs = Dictionary(
+      graph.outputs.map { ($0.name, (range: last($0.value), type: graph[$0.value].type)) },
+      uniquingKeysWith: { first, _ in first })
+    let updates = graph.stateUpdates.map { (state: $0.state, from: last($0.value, besides: $0.state)) }
+    for (state, from) in updates where from.buffer != .state(state) && !from.bytes.isEmpty {
+      commands.append(.copy("state \(state)", from: from, to: BufferRange(.state(state), 0..<from.bytes.count)))
+    }
+
+    self.commands = commands
+    barriers = Hazards.barriers(for: commands)
+    submissions = Self.submissions(commands, limits)
+    self.memory = memory
+    self.outputs = outputs
+    self.states = states
+    buffers = Self.buffers(graph, memory, states, snapshots, segment: segment)
+  }
+
+  private static func buffers(
+    _ graph: Graph, _ memory: MemoryPlan, _ states: [String: TensorType], _ snapshots: [String: BufferRange],
+    segment: Int
+  ) -> [BufferID: Int] {
+    var buffers: [BufferID: Int] = [:]
+    for start in stride(from: 0, to: memory.byteCount, by: segment) {
+      buffers[.arena(start / segment)] = min(segment, memory.byteCount - start)
+    }
+    for value in graph.values where value.type.byteCount > 0 {
+      switch value.source {
+      case .input(let name): buffers[.input(name)] = value.type.byteCount
+      case .weight(let name, let layout): buffers[.weight(name, layout)] = value.type.byteCount
+      case .constant: buffers[.constant(value.id.index)] = value.type.byteCount
+      case .state, .node: break
+      }
+    }
+    for (name, type) in states where type.byteCount > 0 { buffers[.state(name)] = type.byteCount }
+    for (name, range) in snapshots where !range.bytes.isEmpty { buffers[.snapshot(name)] = range.bytes.count }
+    return buffers
+  }
+
+  /// A state that is only updated has the type of its new value.
+  private static func stateTypes(_ graph: Graph) throws -> [String: TensorType] {
+    var types = Dictionary(graph.states.map { ($0.name, $0.type) }, uniquingKeysWith: { first, _ in first })
+    for update in graph.stateUpdates {
+      let type = graph[update.value].type
+      if let known = types[update.state], known != type {
+        throw LumosError(.internalDefect, "the state is \(known) and is to become \(type)", at: update.state)
+      }
+      types[update.state] = type
+    }
+    return types
+  }
+
+  /// Cuts the commands into submissions.
+  private static func submissions(_ commands: [PlannedDispatch], _ limits: Limits) -> [Range<Int>] {
+    var ranges: [Range<Int>] = []
+    var start = 0
+    var flops = 0
+    for (index, command) in commands.enumerated() {
+      let isFull =
+        index - start >= limits.commandsPerSubmission || flops + command.flops > limits.flopsPerSubmission
+      if isFull && index > start {
+        ranges.append(start..<index)
+        start = index
+        flops = 0
+      }
+      flops += command.flops
+    }
+    if start < commands.count { ranges.append(start..<commands.count) }
+    return ranges
+  }
+}

@@ -1,0 +1,81 @@
+import LumosOpSuite
+import Testing
+
+@testable import LumosVulkan
+
+@Suite struct HazardTests {
+  static func range(_ buffer: BufferID, _ bytes: Range<Int>) -> BufferRange { BufferRange(buffer, bytes) }
+
+  static func command(reads: [BufferRange], writes: [BufferRange]) -> PlannedDispatch {
+    PlannedDispatch(
+      label: "test", work: .kernel(Dispatch("K", push: [], grid: Grid(1)), inputs: reads, outputs: writes),
+      reads: reads, writes: writes)
+  }
+
+  static let arena = BufferID.arena(0)
+
+  @Test("A barrier stands exactly where bytes are read after, or written after, another access")
+  func kinds() {
+    let a = Self.range(Self.arena, 0..<100)
+    let b = Self.range(Self.arena, 100..<200)
+    let overlapping = Self.range(Self.arena, 99..<101)
+    let elsewhere = Self.range(.input("x"), 0..<100)
+    func needs(_ first: PlannedDispatch, _ second: PlannedDispatch) -> Bool {
+      Hazards.barriers(for: [first, second])[1]
+    }
+    let writesA = Self.command(reads: [], writes: [a])
+    let readsA = Self.command(reads: [a], writes: [])
+    #expect(needs(writesA, readsA), "read after write")
+    #expect(needs(readsA, writesA), "write after read")
+    #expect(needs(writesA, writesA), "write after write")
+    #expect(!needs(readsA, readsA), "two reads")
+    #expect(!needs(writesA, Self.command(reads: [], writes: [b])), "adjacent bytes")
+    #expect(needs(writesA, Self.command(reads: [overlapping], writes: [])), "one byte in common")
+    #expect(!needs(writesA, Self.command(reads: [elsewhere], writes: [])), "another buffer")
+    #expect(!needs(writesA, Self.command(reads: [Self.range(Self.arena, 50..<50)], writes: [])), "no bytes")
+  }
+
+  @Test("Independent commands share one barrier")
+  func few() {
+    let ranges = (0..<8).map { Self.range(Self.arena, $0 * 16..<$0 * 16 + 16) }
+    let producers = ranges[..<4].map { Self.command(reads: [], writes: [$0]) }
+    let consumers = zip(ranges[..<4], ranges[4...]).map { Self.command(reads: [$0], writes: [$1]) }
+    #expect(Hazards.barriers(for: producers + consumers) == [false, false, false, false, true, false, false, false])
+  }
+
+  /// Random commands over a few buffers with many collisions.
+  static func random(_ count: Int, seed: UInt64) -> [PlannedDispatch] {
+    var random = SplitMix64(seed: seed)
+    func range() -> BufferRange {
+      let start = Int(random.next() % 64)
+      let buffers: [BufferID] = [.arena(0), .arena(1), .state("s")]
+      return Self.range(buffers[Int(random.next() % 3)], start..<start + Int(random.next() % 8))
+    }
+    return (0..<count).map { _ in command(reads: [range(), range()], writes: [range()]) }
+  }
+
+  @Test("The checker accepts every plan, and finds each barrier that is dropped", arguments: 0..<20)
+  func dropped(seed: Int) {
+    let commands = Self.random(60, seed: UInt64(seed))
+    let barriers = Hazards.barriers(for: commands)
+    #expect(HazardChecker.violations(commands, barriers: barriers).isEmpty)
+    for index in barriers.indices where barriers[index] {
+      var broken = barriers
+      broken[index] = false
+      let violations = HazardChecker.violations(commands, barriers: broken)
+      #expect(violations.contains { $0.second == index }, "the barrier before \(index) was needed")
+    }
+  }
+
+  @Test("The checker names kind, commands and bytes")
+  func report() {
+    let commands = [
+      Self.command(reads: [], writes: [Self.range(Self.arena, 0..<64)]),
+      Self.command(reads: [Self.range(Self.arena, 32..<96)], writes: []),
+    ]
+    let expected = HazardChecker.Violation(
+      kind: .readAfterWrite, first: 0, second: 1, range: Self.range(Self.arena, 32..<64))
+    #expect(HazardChecker.violations(commands, barriers: [false, false]) == [expected])
+    #expect(HazardChecker.violations(commands, barriers: [false, true]).isEmpty)
+  }
+}
