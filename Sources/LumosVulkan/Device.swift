@@ -77,7 +77,7 @@ public final class VulkanDevice: Sendable {
     return driver.isEmpty ? description.name : "\(description.name) (\(driver))"
   }
 
-  /// Device memory that is allocated now, and the most that has been.
+  /// Device memory that sessions and runners have allocated now, and the most they have had.
   public var memoryUse: MemoryUse { context.ledger.use }
 
   /// Warnings and errors of the validation layer so far; empty where it is off.

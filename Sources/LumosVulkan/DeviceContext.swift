@@ -14,8 +14,10 @@ final class DeviceContext: @unchecked Sendable {
   /// Valid bits of a timestamp on the queue; 0 where it has none.
   let timestampBits: Int
   let memoryTypes: MemoryTypes
-  /// Live device memory of the whole device.
+  /// Live memory of all sessions on the device.
   let ledger = MemoryLedger()
+  /// Live staging memory, which the device keeps for transfers.
+  let stagingLedger = MemoryLedger()
   private let probe: DeviceProbe
   private let abandoned = Atomic<Bool>(false)
 
@@ -48,7 +50,11 @@ final class DeviceContext: @unchecked Sendable {
   }
 
   deinit {
-    if isAbandoned { return }
+    if isAbandoned {
+      // The driver may still be at work, and an instance must not go before its devices.
+      _ = Unmanaged.passRetained(instance)
+      return
+    }
     vk.destroyDevice(handle, nil)
   }
 

@@ -26,7 +26,7 @@ public struct DeviceDescription: Sendable, Hashable, Codable {
     public var usedBytes: Int?
   }
 
-  /// What the engine needs (the first five) or can use.
+  /// What the engine needs (the first four) or can use.
   public struct Features: Sendable, Hashable, Codable {
     /// Required.
     public var bufferDeviceAddress = false

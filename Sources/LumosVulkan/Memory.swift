@@ -85,8 +85,8 @@ struct MemoryTypes: Sendable {
   /// The type for a purpose among those that `allowed` (a bit per type) admits, or nil.
   ///
   /// Kernels get the largest device-local heap; where the host can map a type of that very heap (integrated GPUs,
-  /// resizable BAR, software) that type is taken, but never a small window into device memory. Staging wants cached
-  /// memory, since the host also reads it.
+  /// resizable BAR, software) that type is taken, but never a small window into device memory. Drivers list the faster of
+  /// two types first. Staging wants cached memory, since the host also reads it.
   func type(for purpose: Purpose, allowed: UInt32) -> MemoryType? {
     let usable = all.filter { allowed >> UInt32($0.index) & 1 == 1 }
     switch purpose {
@@ -94,8 +94,7 @@ struct MemoryTypes: Sendable {
       let local = usable.filter { $0.has(VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT) }
       let largest = local.map { heapBytes[$0.heap] }.max() ?? 0
       let best = local.filter { heapBytes[$0.heap] == largest }
-      return best.first { $0.isMappable && $0.has(VK_MEMORY_PROPERTY_HOST_CACHED_BIT) }
-        ?? best.first(where: \.isMappable) ?? best.first ?? usable.first
+      return best.first(where: \.isMappable) ?? best.first ?? usable.first
     case .staging:
       let mappable = usable.filter(\.isMappable)
       return mappable.first { $0.has(VK_MEMORY_PROPERTY_HOST_CACHED_BIT) } ?? mappable.first

@@ -20,7 +20,8 @@ final class Transfers: Sendable {
 
     init(_ context: DeviceContext) throws {
       block = try MemoryBlock(
-        context, context.ledger, byteCount: Transfers.stagingBytes, purpose: .staging, name: "the staging buffer")
+        context, context.stagingLedger, byteCount: Transfers.stagingBytes, purpose: .staging, name: "the staging buffer"
+      )
       guard let mapped = block.mapped else {
         throw LumosError(.noDevice, "the device has no memory that the host can map", at: context.name)
       }

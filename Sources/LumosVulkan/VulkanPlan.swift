@@ -47,6 +47,9 @@ public struct VulkanPlan: Sendable {
   /// Bytes of the weights.
   public var weightByteCount: Int { bytes { if case .weight = $0 { true } else { false } } }
 
+  /// Bytes of the states.
+  public var stateByteCount: Int { bytes { if case .state = $0 { true } else { false } } }
+
   private func bytes(where matches: (BufferID) -> Bool) -> Int {
     buffers.reduce(0) { matches($1.key) ? $0 + $1.value : $0 }
   }

@@ -1,3 +1,4 @@
+import CVulkan
 import LumosTensor
 import Testing
 
@@ -108,6 +109,21 @@ import Testing
     #expect(device.title.contains("llvmpipe") && device.title.contains("Mesa"))
     #expect(device.memoryUse.liveAllocations == 0)
     #expect(device.validationMessages.isEmpty)
+  }
+
+  @Test("What the validation layer says is collected")
+  func validation() throws {
+    let device = try TestDevice.open()
+    try #require(device.isValidated, "install the Vulkan validation layers (vulkan-validationlayers)")
+    // A buffer without a size is against the rules.
+    var create = VkBufferCreateInfo.make { $0.usage = VK_BUFFER_USAGE_STORAGE_BUFFER_BIT.rawValue }
+    var buffer: VkBuffer?
+    if device.context.vk.createBuffer(device.context.handle, &create, nil, &buffer) == VK_SUCCESS {
+      device.context.vk.destroyBuffer(device.context.handle, buffer, nil)
+    }
+    #expect(device.validationMessages.contains { $0.contains("VUID-VkBufferCreateInfo-size-00912") })
+    let silent = try TestDevice.open { $0.validated = false }
+    #expect(!silent.isValidated && silent.validationMessages.isEmpty)
   }
 
   @Test("Memory types: the largest device heap, mapped only where that heap itself can be")

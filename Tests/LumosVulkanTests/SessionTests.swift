@@ -1,8 +1,10 @@
+import Dispatch
 import LumosGraph
 import LumosOps
 import LumosOpSuite
 import LumosReference
 import LumosTensor
+import Synchronization
 import Testing
 
 @testable import LumosVulkan
@@ -245,9 +247,9 @@ import Testing
     #expect(session.device.validationMessages.isEmpty)
   }
 
-  @Test("All memory comes back when session and graphs are gone")
-  func leaks() throws {
-    let device = try TestDevice.open()
+  @Test("All memory comes back when session and graphs are gone", arguments: [false, true])
+  func leaks(staged: Bool) throws {
+    let device = try TestDevice.open { $0.stagesAllTransfers = staged }
     var peak = 0
     do {
       let session = VulkanSession(VulkanBackend(device: device), TestWeights())
@@ -259,6 +261,47 @@ import Testing
     #expect(device.memoryUse.liveAllocations == 0)
     #expect(device.memoryUse.liveBytes == 0)
     #expect(device.memoryUse.peakBytes == peak)
+  }
+
+  @Test("Sessions of several threads share a device")
+  func threads() throws {
+    let device = try TestDevice.open()
+    let graph = try Self.randomGraph(seed: 5)
+    let results = Mutex<[[Float]]>([])
+    DispatchQueue.concurrentPerform(iterations: 4) { _ in
+      do {
+        let session = VulkanSession(VulkanBackend(device: device), TestWeights())
+        let executable = try session.compile(graph)
+        for _ in 0..<10 {
+          let inputs = ["x": Self.tensor(from: 1), "y": Self.tensor(from: 2)]
+          try session.resetStates()
+          let output = try executable.run(inputs, output: "o1").floats()
+          results.withLock { $0.append(output) }
+        }
+      } catch { Issue.record(error) }
+    }
+    let all = results.withLock { $0 }
+    #expect(all.count == 40 && Set(all).count == 1)
+    #expect(device.validationMessages.isEmpty)
+    #expect(device.memoryUse.liveAllocations == 0)
+  }
+
+  @Test("A device that does not finish in time is given up, with advice, and not used again")
+  func timeout() throws {
+    let session = try Self.session(options: {
+      $0.timeoutSeconds = 0
+      $0.checked = false
+    })
+    let type = TensorType([1 << 22], .f32)
+    var builder = GraphBuilder(weights: TestWeights())
+    let x = builder.input("x", type)
+    builder.output("y", try builder.add(x, x, "twice"))
+    let executable = try session.compile(builder.graph)
+    let input = ["x": Tensor([Float](repeating: 1, count: type.shape.count), type.shape)]
+    let error = try #require(lumosError { _ = try executable.run(input, fetch: []) })
+    #expect(error.kind == .tryAgain && error.description.contains("has not finished within 0.0 s"))
+    let second = try #require(lumosError { _ = try executable.run([:], fetch: []) })
+    #expect(second.kind == .tryAgain && second.description.contains("device lost"))
   }
 
   @Test("In the checked mode a kernel that writes past its tensor is caught and the tensor named")

@@ -15,6 +15,7 @@ enum TestDevice {
     var options = VulkanDevice.Options()
     options.cacheDirectory = nil
     options.checked = false
+    options.validated = true
     edit(&options)
     return try VulkanDevice(.named(name), options: options)
   }
