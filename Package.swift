@@ -50,7 +50,7 @@ let package = Package(
     module(
       "LumosPipeline",
       [
-        "LumosModels", "LumosMedia", "LumosFiles", "LumosGraph", "LumosTensor",
+        "LumosModels", "LumosMedia", "LumosFiles", "LumosGraph", "LumosOps", "LumosOpSuite", "LumosTensor",
         .product(name: "Logging", package: "swift-log"),
       ]),
     module("LumosOpSuite", ["LumosOps", "LumosTensor"]),
