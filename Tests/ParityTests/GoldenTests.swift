@@ -1,0 +1,43 @@
+import LumosGraph
+import LumosPipeline
+import LumosReference
+import LumosTensor
+import Testing
+
+/// The published code's tensors against the CPU backend.
+@Suite struct GoldenTests {
+  static let fixtures =
+    #filePath.split(separator: "/", omittingEmptySubsequences: false).dropLast(2).joined(separator: "/") + "/Fixtures"
+
+  static func suite() throws -> GoldenSuite {
+    try GoldenSuite(
+      fixtures + "/golden", corrected: fixtures + "/golden-extra/quirk_fixed.safetensors")
+  }
+
+  /// How many comparisons each case makes: a golden that goes missing, or is skipped by mistake, is noticed.
+  static let comparisons = [
+    "block/bg1": 5, "block/obj2": 7, "block/human1": 5, "block/humans2_obj_bg": 6, "block/quirk_group_eq_T": 9,
+    "block/quirk_T1": 9, "block/nocond_wan": 1, "transformer/full_2h_obj_bg": 4, "transformer/nocond_wan": 1,
+    "sampler/steps10": 23, "sampler/schedules": 16, "vae/cases": 6, "umt5/cases": 7,
+  ]
+
+  @Test func everyCaseIsListed() throws {
+    #expect(Set(try Self.suite().caseNames) == Set(Self.comparisons.keys))
+  }
+
+  @Test(arguments: comparisons.keys.sorted()) func onCPU(_ name: String) throws {
+    let results = try Self.suite().run(on: ReferenceBackend(), matching: { $0 == name })
+    #expect(results.count == Self.comparisons[name])
+    for result in results {
+      #expect(
+        result.pass,
+        "\(result.name): NMSE \(result.nmse), max \(result.maxAbs) at \(result.worstIndex), bound \(result.bound)")
+    }
+  }
+
+  /// A folder that is not what it says is refused with the place.
+  @Test func refusals() throws {
+    #expect(throws: LumosError.self) { try GoldenSuite(Self.fixtures + "/no such folder") }
+    #expect(throws: LumosError.self) { try GoldenSuite(Self.fixtures + "/models") }
+  }
+}
