@@ -1,3 +1,4 @@
+import Glibc
 import LumosGraph
 import LumosPipeline
 import LumosReference
@@ -25,9 +26,30 @@ import Testing
     #expect(Set(try Self.suite().caseNames) == Set(Self.comparisons.keys))
   }
 
-  @Test(arguments: comparisons.keys.sorted()) func onCPU(_ name: String) throws {
+  @Test(arguments: comparisons.keys.sorted()) func published(_ name: String) throws {
     let results = try Self.suite().run(on: ReferenceBackend(), matching: { $0 == name })
     #expect(results.count == Self.comparisons[name])
+    Self.expectPass(results)
+  }
+
+  /// Other widths, head sizes, layouts, odd sizes and step counts, made by the PyTorch oracle
+  /// (Tools/fixtures/make_goldens.py).
+  @Test func oracle() throws {
+    let results = try GoldenSuite(Self.fixtures + "/golden-oracle").run(on: ReferenceBackend())
+    #expect(results.count == 79)
+    Self.expectPass(results)
+  }
+
+  /// Any other folder of goldens, if the environment names one.
+  @Test(.enabled(if: extraFolder != nil)) func extra() throws {
+    let results = try GoldenSuite(Self.extraFolder ?? "").run(on: ReferenceBackend())
+    #expect(!results.isEmpty)
+    Self.expectPass(results)
+  }
+
+  static var extraFolder: String? { getenv("LUMOSX_GOLDENS").map { String(cString: $0) } }
+
+  static func expectPass(_ results: [GoldenResult]) {
     for result in results {
       #expect(
         result.pass,
