@@ -13,8 +13,13 @@ extension JSONValue {
   /// Reads a whole text as one JSON value, strictly by RFC 8259: UTF-8, no comments, no trailing commas, no unpaired
   /// surrogates, no numbers beyond float64. Stricter than most readers in two points: an object must not name a member
   /// twice (readers disagree about which one counts), and nesting ends at `depthLimit` levels.
-  public init(parsing bytes: UnsafeRawBufferPointer, depthLimit: Int = 64) throws(JSONParseError) {
-    var parser = JSONParser(bytes: bytes, depthLimit: depthLimit)
+  ///
+  /// - Parameter omitted: keys whose values are checked but not kept; they read as null. For parts of large files that
+  ///   nobody needs.
+  public init(
+    parsing bytes: UnsafeRawBufferPointer, depthLimit: Int = 64, omitting omitted: Set<String> = []
+  ) throws(JSONParseError) {
+    var parser = JSONParser(bytes: bytes, depthLimit: depthLimit, omitted: omitted)
     self = try parser.parse()
   }
 
@@ -31,11 +36,15 @@ extension JSONValue {
 private struct JSONParser {
   let bytes: UnsafeRawBufferPointer
   let depthLimit: Int
+  let omitted: Set<String>
   var at = 0
+  /// Whether values are kept.
+  var keeps = true
 
-  init(bytes: UnsafeRawBufferPointer, depthLimit: Int) {
+  init(bytes: UnsafeRawBufferPointer, depthLimit: Int, omitted: Set<String>) {
     self.bytes = bytes
     self.depthLimit = depthLimit
+    self.omitted = omitted
   }
 
   mutating func parse() throws(JSONParseError) -> JSONValue {
@@ -76,7 +85,11 @@ private struct JSONParser {
       guard keys.insert(key).inserted else { throw JSONParseError(byte: start, reason: "key \"\(key)\" occurs twice") }
       skipSpace()
       guard skip(UInt8(ascii: ":")) else { throw failure("expected ':', found \(found)") }
-      members.append(JSONValue.Member(key, try value(depth: depth + 1)))
+      let outer = keeps
+      if omitted.contains(key) { keeps = false }
+      let value = try value(depth: depth + 1)
+      if outer { members.append(JSONValue.Member(key, keeps ? value : .null)) }
+      keeps = outer
       skipSpace()
       if skip(UInt8(ascii: "}")) { return .object(members) }
       guard skip(UInt8(ascii: ",")) else { throw failure("expected ',' or '}', found \(found)") }
@@ -89,7 +102,8 @@ private struct JSONParser {
     skipSpace()
     if skip(UInt8(ascii: "]")) { return .array(elements) }
     while true {
-      elements.append(try value(depth: depth + 1))
+      let element = try value(depth: depth + 1)
+      if keeps { elements.append(element) }
       skipSpace()
       if skip(UInt8(ascii: "]")) { return .array(elements) }
       guard skip(UInt8(ascii: ",")) else { throw failure("expected ',' or ']', found \(found)") }

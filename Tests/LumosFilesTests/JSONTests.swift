@@ -59,6 +59,15 @@ struct JSONTests {
     #expect(throws: JSONParseError.self) { try JSONValue(parsing: String(repeating: "[", count: 1_000_000)) }
   }
 
+  @Test func omittedValuesAreCheckedButNotKept() throws {
+    func read(_ text: String) throws -> JSONValue {
+      try Array(text.utf8).withUnsafeBytes { try JSONValue(parsing: $0, omitting: ["vocab"]) }
+    }
+    let value = try read(#"{"a": {"vocab": [["x", 1], {"y": 2}], "b": [3]}, "vocab": "z", "c": 4}"#)
+    #expect(value == ["a": ["vocab": nil, "b": [3]], "vocab": nil, "c": 4])
+    #expect(throws: JSONParseError.self) { try read(#"{"vocab": [1,]}"#) }
+  }
+
   @Test func writesStably() throws {
     let value: JSONValue = [
       "event": "result", "ok": true, "seconds": ["vaeDecode": 0.5, "total": 3], "text": "a\"\\\n\u{1}é", "none": nil,

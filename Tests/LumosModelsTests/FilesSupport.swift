@@ -64,3 +64,8 @@ func lumosError<T>(of body: () throws -> T) throws -> LumosError {
   }
   throw LumosError(.internalDefect, "nothing was thrown")
 }
+
+/// A JSON file.
+func readJSON(_ path: String) throws -> JSONValue {
+  try MappedFile(path).withUnsafeBytes { try JSONValue(parsing: $0) }
+}
