@@ -1,3 +1,4 @@
+import Foundation
 import LumosOpSuite
 import LumosOps
 import LumosTensor
@@ -85,5 +86,26 @@ struct ComparisonTests {
       [good]
     }
     #expect(!thrown.pass && thrown.failure == "Elementwise: lost" && thrown.nmse.isNaN)
+  }
+
+  @Test("Machine output has the documented keys, and null where a number is not finite")
+  func machineOutput() throws {
+    func encode(_ actual: [Float]) throws -> String {
+      let result = ParityCheck.run(opCase, device: "d") { _ in
+        .init(outputs: [Tensor(actual, [2])], kernels: ["Elementwise.add.f32"])
+      } reference: { _ in
+        [Tensor([1, 2] as [Float], [2])]
+      }
+      let encoder = JSONEncoder()
+      encoder.outputFormatting = .sortedKeys
+      return String(decoding: try encoder.encode(result), as: UTF8.self)
+    }
+    let start = #"{"bound":1e-10,"device":"d","dtype":"f32","#
+    let end = #""variant":"Elementwise.add.f32","worstIndex":[0]}"#
+    #expect(
+      try encode([1, 2]) == start + #""maxAbs":0,"name":"Elementwise: judged","nmse":0,"pass":true,"# + end)
+    #expect(
+      try encode([.nan, 2]) == start
+        + #""failure":"NaN at [0]","maxAbs":null,"name":"Elementwise: judged","nmse":null,"pass":false,"# + end)
   }
 }
