@@ -86,7 +86,10 @@ let package = Package(
     tests("LumosPipelineTests", ["LumosPipeline", "LumosMedia", "LumosReference", "LumosFiles", "LumosTensor"]),
     tests(
       "ParityTests",
-      ["LumosPipeline", "LumosVulkan", "LumosReference", "LumosOpSuite", "LumosOps", "LumosGraph", "LumosTensor"]),
+      [
+        "LumosPipeline", "LumosVulkan", "LumosReference", "LumosOpSuite", "LumosOps", "LumosGraph", "LumosTensor",
+        "ShaderCompiler",
+      ]),
     tests("CommandTests", ["lumosx", "LumosMedia", "LumosFiles", "LumosTensor"]),
   ],
   swiftLanguageModes: [.v6],

@@ -74,7 +74,8 @@ struct ShapeRuleTests {
       Attention(heads: 2, scale: 1, spans: [.init(queries: 0..<2, keys: 0..<4), .init(queries: 1..<3, keys: 0..<4)]),
       [3, 8], [4, 8], [4, 8]),
     Refusal(
-      "bias that is missing", Attention(heads: 1, scale: 1, spans: [], bias: .relation(cells)), [11, 8], [4, 8], [4, 8]),
+      "bias that is missing", Attention(heads: 1, scale: 1, spans: [], bias: .relation(cells)), [11, 8], [4, 8],
+      [4, 8]),
     Refusal("cells that do not fit", PooledQueries(cells), [12, 8]),
     Refusal("template weights of other keys", RelationBias(heads: 2, scale: 1, ratio: 0.5), [4, 8], [5, 8], [1, 4]),
     Refusal("no images", RelationBias(heads: 2, scale: 1, ratio: 0.5), [4, 8], [5, 8], [0, 5]),

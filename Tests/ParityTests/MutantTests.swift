@@ -1,0 +1,154 @@
+import LumosGraph
+import LumosOpSuite
+import LumosOps
+import LumosTensor
+import LumosVulkan
+import Testing
+
+/// Who guards the guards: kernels broken in the ways that kernels break, each of which the parity check must report.
+@Suite(.serialized) struct MutantTests {
+  let device: VulkanDevice
+
+  init() throws { device = try ParityDevice.forMutants.get() }
+
+  @Test("A broken kernel fails the check that the right one passes", arguments: mutants)
+  func caught(mutant: Mutant) throws {
+    let control = parity(mutant.opCase, on: device)
+    #expect(control.pass, "the right kernel fails: \(control)")
+    var broken = OpRunner(device)
+    try mutant.apply(to: &broken)
+    let result = parity(mutant.opCase, on: device) { $0 = broken }
+    #expect(!result.pass && result.failure?.hasPrefix(mutant.symptom.rawValue) == true, "\(result)")
+    #expect(!result.variant.isEmpty, "nothing ran: \(result)")
+  }
+
+  @Test("Every barrier of a plan is needed, and the checker misses it when it is gone")
+  func missingBarriers() throws {
+    let plan = try VulkanPlan(Self.graph(), .init(profile: device.profile))
+    #expect(HazardChecker.violations(plan.commands, barriers: plan.barriers) == [])
+    #expect(plan.barrierCount >= 3)
+    for index in plan.barriers.indices where plan.barriers[index] {
+      var barriers = plan.barriers
+      barriers[index] = false
+      #expect(!HazardChecker.violations(plan.commands, barriers: barriers).isEmpty, "without barrier \(index)")
+    }
+  }
+
+  /// A chain with two readers of one value, long enough that memory is used again.
+  private static func graph() throws -> Graph {
+    struct NoWeights: WeightSource {
+      func type(ofWeight name: String) -> TensorType? { nil }
+      func weight(_ name: String) throws -> Tensor { throw LumosError(.internalDefect, "no weight \(name)") }
+    }
+    var builder = GraphBuilder(weights: NoWeights())
+    let table = builder.input("table", TensorType([6, 64], .f32))
+    var x = builder.input("x", TensorType([10, 64], .f32))
+    for block in 0..<3 {
+      let normed = try builder.apply(LayerNorm(epsilon: 1e-6), [x], "norm \(block)")
+      let modulated = try builder.apply(Modulate(shiftRow: 0, scaleRow: 1), [normed, table], "modulate \(block)")
+      x = try builder.apply(GatedAdd(gateRow: 2), [x, modulated, table], "gate \(block)")
+    }
+    builder.output("x", x)
+    return builder.graph
+  }
+}
+
+/// Small cases, each with tails in every direction that the mutant breaks.
+private let mutants: [Mutant] = productMutants + attentionMutants + normMutants + elementMutants
+
+private let productMutants: [Mutant] = [
+  Mutant(
+    "Linear: the last tile is not computed", Linear(), [.init([65, 67]), .init([257, 67])], symptom: .notANumber,
+    .dispatches { $0.changingLast { $0.grid.x -= 1 } }),
+  Mutant(
+    "Linear: the tail of K is dropped", Linear(), [.init([65, 67]), .init([67, 67])],
+    .source(
+      "first < p.depth; first += TILE_DEPTH",
+      by: "first + TILE_DEPTH <= p.depth; first += TILE_DEPTH")),
+  Mutant(
+    "Linear: no barrier after the tiles are loaded", Linear(), [.init([65, 67]), .init([67, 67])],
+    .source("barrier();\n    accumulate();", by: "accumulate();")),
+  Mutant(
+    "Linear: bf16 weights are read as f16", Linear(), [.init([9, 33]), .init([7, 33], .bf16)],
+    .dispatches { $0.changingLast { $0.kernel = $0.kernel.replacing("bf16", with: "f16") } }),
+  Mutant(
+    "Conv3D: the frame is padded on the wrong side", Conv3D(padding: .init(leading: 0, trailing: 1)),
+    [.init([1, 6, 7, 5]), .init([8, 1, 2, 2, 5]), .init([8])],
+    .source(
+      "(corners[i] & 0xffffu) + dx - p.padding", by: "(corners[i] & 0xffffu) + dx - 1")),
+  Mutant(
+    "Conv3D: history is a frame late", Conv3D(padding: .init(leading: 1, trailing: 1)),
+    [.init([3, 5, 6, 4]), .init([8, 3, 3, 3, 4]), .init([8]), .init([2, 5, 6, 4])],
+    .source(
+      "is_past ? frame :", by: "is_past ? max(frame, 1) - 1 :")),
+]
+
+private let attentionMutants: [Mutant] = [
+  Mutant(
+    "Attention: a span ends one key early", spans, attentionInputs,
+    .dispatches { $0.changingLast { $0.constants[3] -= 1 } }),
+  Mutant(
+    "Attention: a span ends one key late", spans, attentionInputs,
+    .dispatches { $0.changingLast { $0.constants[3] += 1 } }),
+  Mutant(
+    "Attention: a tile starts one query late", spans, attentionInputs, symptom: .notANumber,
+    .dispatches { $0.changingLast { $0.constants[0] += 1 } }),
+  Mutant(
+    "Attention: the relation bias is off by one cell",
+    Attention(
+      heads: 2, scale: 0.25, spans: [.init(queries: 0..<131, keys: 0..<23)],
+      bias: .relation(RelationCells(firstToken: 11, images: 2, height: 6, width: 10))),
+    [.init([131, 32]), .init([23, 32]), .init([23, 32]), .init([4, 2, 23])],
+    .source(
+      "(image * p.cells_per_image + cell)",
+      by: "(image * p.cells_per_image + cell - min(cell, 1u))")),
+  Mutant(
+    "Attention: the maximum is not carried on", spans,
+    [.init([19, 16], .f32, .normal(deviation: 20)), .init([150, 16]), .init([150, 16])],
+    .source("sum *= factor;", by: "")),
+  Mutant(
+    "RelationBias: the score keeps its sign", RelationBias(heads: 2, scale: 0.25, ratio: 0.5),
+    [.init([6, 32]), .init([37, 32]), .init([3, 37])],
+    .source("abs(p.scale * score[r][c])", by: "(p.scale * score[r][c])")),
+]
+private let spans = Attention(
+  heads: 1, scale: 0.25, spans: [.init(queries: 0..<5, keys: 0..<149), .init(queries: 5..<19, keys: 3..<150)])
+private let attentionInputs: [OpCase.Input] = [.init([19, 16]), .init([150, 16]), .init([150, 16])]
+
+private let normMutants: [Mutant] = [
+  Mutant(
+    "RMSNorm: ε is missing", RMSNorm(epsilon: 1e-6), [.init([3, 257], .f32, .normal(deviation: 1e-3)), .init([257])],
+    .source("mean_square + p.epsilon", by: "mean_square")),
+  Mutant(
+    "RMSNorm: a barrier is missing in the row's sum", RMSNorm(epsilon: 1e-6), [.init([3, 1536]), .init([1536])],
+    .source(
+      "lane_sums[me] += lane_sums[me + distance];\n    barrier();",
+      by: "lane_sums[me] += lane_sums[me + distance];")),
+  Mutant(
+    "ChannelNorm: the last channel is left out of the sum", ChannelNorm(), [.init([5, 97]), .init([97])],
+    .source("if (c < width) deviations", by: "if (c < width - 1) deviations")),
+  Mutant(
+    "LayerNorm: the mean's rounding is not corrected", LayerNorm(epsilon: 1e-6),
+    [.init([9, 1536], .f32, .uniform(lower: 999, upper: 1001))],
+    .source("deviation - left;", by: "deviation;")),
+]
+
+private let elementMutants: [Mutant] = [
+  Mutant(
+    "Modulate: shift and scale are exchanged", Modulate(shiftRow: 0, scaleRow: 1), [.init([7, 13]), .init([6, 13])],
+    .dispatches { $0.changingLast { $0.exchange(.input(1, offset: 0), .input(1, offset: 52)) } }),
+  Mutant(
+    "GatedAdd: the grid is one workgroup short", GatedAdd(gateRow: 5),
+    [.init([5, 129]), .init([5, 129]), .init([6, 129])],
+    symptom: .notANumber, .dispatches { $0.changingLast { $0.grid.x -= 1 } }),
+  Mutant(
+    "Slice: elements past the end are written", Slice(start: 0, count: 500), [.init([500])], symptom: .guardViolation,
+    .source("if (i < p.count) p.result", by: "p.result")),
+  Mutant(
+    "Slice: one element late", Slice(start: 3, count: 4), [.init([7, 1])], symptom: .notANumber,
+    .dispatches { $0.changingLast { $0.exchange(.input(0, offset: 12), .input(0, offset: 16)) } }),
+  Mutant(
+    "SolverStep: the prompts are exchanged", SolverStep(),
+    [.init([33]), .init([33]), .init([33]), .init([33]), .init([5], .f32, .values([6, 0.5, 0.9, 0.1, 0.25]))],
+    .dispatches { $0.changingLast { $0.exchange(.input(1), .input(2)) } }),
+]
