@@ -5,6 +5,7 @@ extension Attention: ReferenceKernel {
   /// Largest number of scores that a block of queries holds at once.
   private static let blockScores = 1 << 22
 
+  @specialized(where S == Float)
   public func evaluate<S: ReferenceScalar>(_ inputs: [ReferenceArray<S>], outputs: [TensorType]) -> [[S]] {
     let width = inputs[0].shape[1]
     let bias = AttentionBias(self, inputs)
@@ -17,10 +18,11 @@ extension Attention: ReferenceKernel {
         inputs[1].values.withUnsafeBufferPointer { k in
           inputs[2].values.withUnsafeBufferPointer { v in
             guard let q = q.baseAddress, let k = k.baseAddress, let v = v.baseAddress else { return }
-            parallelFor(count: blocks.count * heads, grain: 1) { range in
-              for index in range {
-                let head = index % heads
-                evaluate(blocks[index / heads], head, q, k, v, bias, result, width)
+            withSerialProducts {
+              parallelFor(count: blocks.count * heads, grain: 1) { range in
+                for index in range {
+                  evaluate(blocks[index / heads], head: index % heads, q, k, v, bias, result, width)
+                }
               }
             }
           }
@@ -44,7 +46,7 @@ extension Attention: ReferenceKernel {
 
   /// `softmax(scale · q kᵀ + bias) v` for one block and head.
   private func evaluate<S: ReferenceScalar>(
-    _ block: Span, _ head: Int, _ q: UnsafePointer<S>, _ k: UnsafePointer<S>, _ v: UnsafePointer<S>,
+    _ block: Span, head: Int, _ q: UnsafePointer<S>, _ k: UnsafePointer<S>, _ v: UnsafePointer<S>,
     _ bias: AttentionBias<S>, _ result: UnsafeMutablePointer<S>, _ width: Int
   ) {
     let size = width / heads

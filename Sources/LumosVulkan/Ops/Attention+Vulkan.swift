@@ -2,10 +2,6 @@ import LumosOps
 import LumosTensor
 
 extension Attention: VulkanLowering {
-  /// Floating-point operations after which a dispatch ends. A dispatch must stay well below a second on any GPU that
-  /// somebody would wait for; the slices may overlap, so fast devices lose nothing.
-  private static let operationsPerDispatch = 1 << 37
-
   public func lower(_ types: LoweredTypes, _ device: DeviceProfile) throws -> [Dispatch] {
     let (queries, keys) = (types.inputs[0].shape[0], types.inputs[1].shape[0])
     let size = types.inputs[0].shape[1] / heads
@@ -64,18 +60,18 @@ extension Attention: VulkanLowering {
     return work
   }
 
-  /// Ranges of workgroups (all tiles of head 0, then of head 1 …) of about `operationsPerDispatch` each.
+  /// Ranges of workgroups (all tiles of head 0, then of head 1 …) of about `DispatchLimit.flops` each.
   private func slices(_ work: [Span], headSize: Int) -> [Range<Int>] {
     var slices: [Range<Int>] = []
     var start = 0
-    var operations = 0
+    var flops = 0
     for index in 0..<work.count * heads {
       let tile = work[index % work.count]
-      operations += 4 * headSize * (tile.queryEnd - tile.queryStart) * (tile.keyEnd - tile.keyStart)
-      if operations >= Self.operationsPerDispatch || index == work.count * heads - 1 {
+      flops += 4 * headSize * (tile.queryEnd - tile.queryStart) * (tile.keyEnd - tile.keyStart)
+      if flops >= DispatchLimit.flops || index == work.count * heads - 1 {
         slices.append(start..<index + 1)
         start = index + 1
-        operations = 0
+        flops = 0
       }
     }
     return slices
@@ -134,18 +130,18 @@ struct AttentionTile: Sendable, Hashable {
     self.rows = rows
     self.slice = slice
     // As many rows of v as fit where the slices lie, and at least the four that one step of the kernel takes.
-    let groups = (headSize + 3) / 4
+    let groups = ceilingDivide(headSize, 4)
     let slices = (queries + keys) * (slice + 1)
     valueKeys = [32, 16, 8].first { $0 * groups <= slices } ?? 4
     staged = max(slices, valueKeys * groups)
   }
 
   /// Channels of a head in groups of four.
-  var groups: Int { (headSize + 3) / 4 }
+  var groups: Int { ceilingDivide(headSize, 4) }
   /// Groups of channels that one invocation accumulates per query.
   var outputs: Int {
     let columns = invocations / (queries / rows)
-    return (groups + columns - 1) / columns
+    return ceilingDivide(groups, columns)
   }
   /// Shared memory of the kernel's variant that takes most.
   var sharedBytes: Int { 16 * staged + 16 * queries * (keys / 4 + 1) + 4 * invocations + 8 * queries }

@@ -9,7 +9,7 @@ extension Embedding: VulkanLowering {
       Dispatch(
         "Embedding.\(table.dtype.variant)",
         push: [.input(0), .input(1), .output(0), .count(count), .count(table.shape[1]), .count(table.shape[0])],
-        grid: .folded((count + 127) / 128, device))
+        grid: .folded(ceilingDivide(count, 128), device))
     ]
   }
 }

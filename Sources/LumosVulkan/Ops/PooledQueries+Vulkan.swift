@@ -11,7 +11,7 @@ extension PooledQueries: VulkanLowering {
           .input(0), .output(0), .count(count), .count(types.outputs[0].shape[1]), .count(cells.firstToken),
           .count(cells.height), .count(cells.width), .count(cells.pool), .count(cells.rows), .count(cells.columns),
         ],
-        grid: .folded((count + 127) / 128, device))
+        grid: .folded(ceilingDivide(count, 128), device))
     ]
   }
 }

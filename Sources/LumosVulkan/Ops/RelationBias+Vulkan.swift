@@ -7,7 +7,7 @@ extension RelationBias: VulkanLowering {
   public func lower(_ types: LoweredTypes, _ device: DeviceProfile) throws -> [Dispatch] {
     guard try types.indexableCount(of: self) > 0 else { return [] }
     let (cells, keys) = (types.inputs[0].shape[0], types.inputs[1].shape[0])
-    let (cellTiles, keyTiles) = ((cells + Self.tile - 1) / Self.tile, (keys + Self.tile - 1) / Self.tile)
+    let (cellTiles, keyTiles) = (ceilingDivide(cells, Self.tile), ceilingDivide(keys, Self.tile))
     return [
       Dispatch(
         "RelationBias",

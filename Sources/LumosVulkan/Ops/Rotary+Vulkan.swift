@@ -10,7 +10,7 @@ extension Rotary: VulkanLowering {
         push: [
           .input(0), .input(1), .input(2), .output(0), .count(count), .count(types.inputs[1].shape[1]), .count(heads),
         ],
-        grid: .folded((count + 127) / 128, device))
+        grid: .folded(ceilingDivide(count, 128), device))
     ]
   }
 }
