@@ -5,9 +5,9 @@
 //     every invocation adds its share: ROWS x COLUMNS sums in registers                       (accumulate)
 //   every invocation writes its sums                                                          (the includer's part)
 //
-// The 128 invocations stand in 8 rows of 16. An invocation owns the rows y, y + 8, y + 16 ... and the columns x, x + 16,
-// ... of the tile: neighbours read neighbouring words of the right tile and write neighbouring words of the result.
-// Registers: for each inner index ROWS + COLUMNS words are read and ROWS * COLUMNS multiply-adds done; at the largest
+// The 128 invocations stand in rows of LANES_X, 8 rows of 16 as a rule and 32 of 4 for very narrow results. An invocation
+// owns the rows y, y + LANES_Y ... and the columns x, x + LANES_X ... of the tile: neighbours read neighbouring words of
+// the right tile and write neighbouring words of the result. Registers: for each inner index ROWS + COLUMNS words are read and ROWS * COLUMNS multiply-adds done; at the largest
 // tile (64 x 128) that is 16 for 64. Shared memory at that tile and depth 16: 12.5 KiB.
 #extension GL_EXT_control_flow_attributes : require
 #include "Common/types.glsl"
@@ -15,15 +15,15 @@
 
 layout(local_size_x = 128) in;
 
-// TILE_ROWS is a multiple of 8, TILE_COLUMNS one of 16; TILE_ROWS * TILE_DEPTH is a multiple of 128.
+// TILE_ROWS is a multiple of LANES_Y, TILE_COLUMNS one of LANES_X; TILE_ROWS * TILE_DEPTH is a multiple of 128.
 layout(constant_id = 0) const uint TILE_ROWS = 64;
 layout(constant_id = 1) const uint TILE_COLUMNS = 128;
 layout(constant_id = 2) const uint TILE_DEPTH = 16;
-layout(constant_id = 3) const uint BIAS = BIAS_ABSENT;
+layout(constant_id = 3) const uint LANES_X = 16;
+layout(constant_id = 4) const uint BIAS = BIAS_ABSENT;
 
 const uint INVOCATIONS = 128;
-const uint LANES_Y = 8;
-const uint LANES_X = 16;
+const uint LANES_Y = INVOCATIONS / LANES_X;
 const uint ROWS = TILE_ROWS / LANES_Y;
 const uint COLUMNS = TILE_COLUMNS / LANES_X;
 

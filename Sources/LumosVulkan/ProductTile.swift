@@ -2,41 +2,45 @@ import LumosTensor
 
 /// Tile of the matrix product in `Shaders/Common/product.glsl`: what one workgroup of 128 invocations makes.
 struct ProductTile: Hashable {
-  /// Rows of the result, a multiple of 8.
+  /// Rows of the result.
   let rows: Int
-  /// Columns of the result, a multiple of 16.
+  /// Columns of the result.
   let columns: Int
   /// Inner indices per step; `rows · depth` is a multiple of 128.
   let depth: Int
+  /// How many of the invocations stand side by side along a row; `columns` is a multiple of it, `rows` one of the others.
+  let lanes: Int
 
-  /// Invocations of a workgroup: the least that Vulkan guarantees.
-  static let invocations = 128
+  /// Tiles to choose from: rows, columns and lanes.
+  private static let shapes: [(rows: Int, columns: Int, lanes: Int)] =
+    [64, 32].flatMap { rows in [128, 96, 64, 32, 16].map { (rows, $0, 16) } } + [(128, 4, 4)]
 
   /// The tile that makes a `rows` x `columns` result soonest by a simple model.
   ///
   /// An invocation pays one unit per multiply-add and two per word that it reads from shared memory, also for rows and
-  /// columns that fall off the edge; a grid of fewer than 256 workgroups leaves part of the device idle. `inner` is the
-  /// length of the sums (the channels of a convolution): short sums take shallow tiles.
-  init(rows: Int, columns: Int, inner: Int) {
-    let depth = inner <= 4 ? 4 : inner <= 8 ? 8 : 16
-    var best = (cost: Double.infinity, rows: 0, columns: 0)
-    for height in [64, 32] {
-      for width in [128, 96, 64, 32, 16] {
-        let groups = ceilingDivide(rows, height) * ceilingDivide(columns, width)
-        let reads = 2 / Double(height / 8) + 2 / Double(width / 16)
-        let idle = 256 / Double(min(groups, 256))
-        let cost = Double(groups * height * width) * (1 + reads) * idle
-        if cost < best.cost { best = (cost, height, width) }
-      }
+  /// columns that fall off the edge; a grid of fewer than 256 workgroups leaves part of a GPU idle, one of fewer than 8
+  /// part of a processor. `inner` is the length of the sums (the channels of a convolution): short sums take shallow
+  /// tiles.
+  init(rows: Int, columns: Int, inner: Int, _ device: DeviceProfile) {
+    let busy = device.isProcessor ? 8 : 256
+    func cost(_ shape: (rows: Int, columns: Int, lanes: Int)) -> Double {
+      let groups = ceilingDivide(rows, shape.rows) * ceilingDivide(columns, shape.columns)
+      let (rowsEach, columnsEach) = (shape.rows * shape.lanes / 128, shape.columns / shape.lanes)
+      let work = 1 + 2 / Double(rowsEach) + 2 / Double(columnsEach)
+      return Double(groups * shape.rows * shape.columns) * work * Double(busy) / Double(min(max(groups, 1), busy))
     }
+    let costs = Self.shapes.map(cost)
+    let best = Self.shapes[costs.indices.min { costs[$0] < costs[$1] } ?? 0]
     self.rows = best.rows
     self.columns = best.columns
-    self.depth = depth
+    lanes = best.lanes
+    // A tall tile takes half the depth: what an invocation loads per step stays the same.
+    depth = inner <= 4 ? 4 : inner <= 8 || best.rows > 64 ? 8 : 16
   }
 
-  /// Specialisation constants 0 to 3 of the shader.
+  /// Specialisation constants 0 to 4 of the shader.
   func specialization(bias: DType?) -> [UInt32] {
-    [UInt32(rows), UInt32(columns), UInt32(depth), BiasType.code(bias)]
+    [UInt32(rows), UInt32(columns), UInt32(depth), UInt32(lanes), BiasType.code(bias)]
   }
 }
 
@@ -60,9 +64,14 @@ enum DispatchLimit {
   /// what every device computes fast.
   static let elements = Int(Int32.max)
 
-  /// Floating-point operations of one dispatch: a tenth of a second on a device of 1 TFLOP/s, so that a desktop stays
-  /// alive and no driver takes the queue for hung.
-  static let flops = 100_000_000_000
+  /// Floating-point operations of one dispatch: a tenth of a second on a GPU of 1 TFLOP/s, so that a desktop stays alive
+  /// and no driver takes the queue for hung; about half a second on a processor that runs shaders.
+  static func flops(_ device: DeviceProfile) -> Int { device.isProcessor ? 2_000_000_000 : 100_000_000_000 }
+}
+
+extension DeviceProfile {
+  /// Whether a processor runs the shaders, whose vectors are the subgroups. GPUs have 16 lanes or more.
+  var isProcessor: Bool { subgroupSize <= 8 }
 }
 
 /// ⌈a / b⌉ for numbers that are not negative.

@@ -2,6 +2,8 @@ import LumosOps
 import LumosTensor
 
 extension Activation: ReferenceKernel {
+  @specialized(where S == Float)
+  @specialized(where S == Double)
   public func evaluate<S: ReferenceScalar>(_ inputs: [ReferenceArray<S>], outputs: [TensorType]) -> [[S]] {
     let x = inputs[0].values
     let result = [S](unsafeUninitializedCapacity: x.count) { out, initialized in

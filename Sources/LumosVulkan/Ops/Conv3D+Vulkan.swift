@@ -3,6 +3,11 @@ import LumosTensor
 
 extension Conv3D: VulkanLowering {
   public func lower(_ types: LoweredTypes, _ device: DeviceProfile) throws -> [Dispatch] {
+    try lower(types, device, flopsPerDispatch: DispatchLimit.flops(device))
+  }
+
+  /// The lowering with another limit of a dispatch's operations than the device's.
+  func lower(_ types: LoweredTypes, _ device: DeviceProfile, flopsPerDispatch: Int) throws -> [Dispatch] {
     let (x, weight, bias) = (types.inputs[0].shape, types.inputs[1], types.inputs[2])
     let output = types.outputs[0].shape
     let history: TensorType? = types.inputs.count > 3 ? types.inputs[3] : nil
@@ -14,9 +19,9 @@ extension Conv3D: VulkanLowering {
 
     let positions = output[0] * output[1] * output[2]
     if count == 0 { return [] }
-    let tile = ProductTile(rows: positions, columns: output[3], inner: x[3])
+    let tile = ProductTile(rows: positions, columns: output[3], inner: x[3], device)
     let mostRows = min(
-      DispatchLimit.flops / (2 * output[3] * weight.shape.rowCount), device.maxWorkgroupCount * tile.rows)
+      flopsPerDispatch / (2 * output[3] * weight.shape.rowCount), device.maxWorkgroupCount * tile.rows)
     let slice = max(mostRows / tile.rows * tile.rows, tile.rows)
     return Swift.stride(from: 0, to: positions, by: slice).map { first in
       let end = min(first + slice, positions)

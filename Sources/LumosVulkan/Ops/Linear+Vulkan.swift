@@ -3,6 +3,11 @@ import LumosTensor
 
 extension Linear: VulkanLowering {
   public func lower(_ types: LoweredTypes, _ device: DeviceProfile) throws -> [Dispatch] {
+    try lower(types, device, flopsPerDispatch: DispatchLimit.flops(device))
+  }
+
+  /// The lowering with another limit of a dispatch's operations than the device's.
+  func lower(_ types: LoweredTypes, _ device: DeviceProfile, flopsPerDispatch: Int) throws -> [Dispatch] {
     let weight = types.inputs[1]
     let bias: DType? = types.inputs.count > 2 ? types.inputs[2].dtype : nil
     let (width, depth) = (weight.shape[0], weight.shape[1])
@@ -29,9 +34,9 @@ extension Linear: VulkanLowering {
       ]
     }
 
-    let tile = ProductTile(rows: rows, columns: width, inner: depth)
+    let tile = ProductTile(rows: rows, columns: width, inner: depth, device)
     let mostRows = [
-      DispatchLimit.elements / max(width, depth), DispatchLimit.flops / (2 * width * max(depth, 1)),
+      DispatchLimit.elements / max(width, depth), flopsPerDispatch / (2 * width * max(depth, 1)),
       device.maxWorkgroupCount * tile.rows,
     ].reduce(Int.max, min)
     let slice = max(mostRows / tile.rows * tile.rows, tile.rows)

@@ -52,7 +52,7 @@ struct ShaderSources: Sendable {
       let shader = path.dropLast(".variants.json".count) + ".comp"
       if files[String(shader)] == nil { throw CompileFailure("Shaders/\(path): error: there is no \(shader)") }
     }
-    variants.sort { $0.name < $1.name }
+    variants.sort { ($0.name, $0.path) < ($1.name, $1.path) }
     for (a, b) in zip(variants, variants.dropFirst()) where a.name == b.name {
       throw CompileFailure("Shaders/\(b.path): error: two kernels are named \(b.name)")
     }
