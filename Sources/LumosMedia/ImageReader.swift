@@ -53,14 +53,14 @@ public enum ImageReader {
     }
   }
 
-  /// Throws `.badInput`: the file ends before the image does.
+  /// What to throw where the file ends before the image does.
   static func truncated(at byte: Int, _ detail: String, name: String) -> LumosError {
     LumosError(
       .badInput, "the image is truncated: \(detail)", at: "\(name), byte \(byte)",
       advice: "copy or download the file again")
   }
 
-  /// Throws `.badInput`: the content contradicts its format.
+  /// What to throw where the content contradicts its format.
   static func corrupt(at place: String, _ detail: String) -> LumosError {
     LumosError(.badInput, "the image is corrupt: \(detail)", at: place, advice: "copy or save the file again")
   }

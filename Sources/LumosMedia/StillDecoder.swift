@@ -23,7 +23,7 @@ enum StillDecoder {
     context.pointee.thread_count = 1
     context.pointee.err_recognition = lumos_av_strict_recognition()
     context.pointee.max_pixels = Int64(ImageReader.maximumPixelCount)
-    // The integer transform of libjpeg, so that images decode as they do in Pillow.
+    // The exact transform: of all that libavcodec has it comes nearest to libjpeg's, which Pillow uses.
     context.pointee.idct_algo = FF_IDCT_FAAN
     try check(avcodec_open2(context, decoder, nil), name)
 
@@ -70,7 +70,7 @@ enum StillDecoder {
         red: frame.plane(2, width: chromaWidth, height: chromaHeight), rules: rules)
       pixels = planes.pixels(alpha: hasAlpha ? frame.plane(3, width: width, height: height) : nil)
     default:
-      // Rare: CMYK, RGB in JPEG, lossless WebP. swscale reorders, or interpolates chroma in its own way.
+      // RGB (lossless WebP, some JPEG) and CMYK, which swscale only reorders; rare subsamplings in its own way.
       let target = hasAlpha ? AV_PIX_FMT_RGBA : AV_PIX_FMT_RGB24
       let converter = try PixelConverter(
         width: width, height: height, from: format, to: target,
