@@ -30,7 +30,7 @@ extension Attention: VulkanLowering {
       tail = [.count(reach)]
     }
 
-    return slices(work, headSize: size).map { slice in
+    return slices(work, headSize: size, flopsPerDispatch: DispatchLimit.flops(device)).map { slice in
       Dispatch(
         "Attention.\(kernel)", specialization: tile.specialization,
         push: [
@@ -60,15 +60,15 @@ extension Attention: VulkanLowering {
     return work
   }
 
-  /// Ranges of workgroups (all tiles of head 0, then of head 1 …) of about `DispatchLimit.flops` each.
-  private func slices(_ work: [Span], headSize: Int) -> [Range<Int>] {
+  /// Ranges of workgroups (all tiles of head 0, then of head 1 …) of about `flopsPerDispatch` each.
+  private func slices(_ work: [Span], headSize: Int, flopsPerDispatch: Int) -> [Range<Int>] {
     var slices: [Range<Int>] = []
     var start = 0
     var flops = 0
     for index in 0..<work.count * heads {
       let tile = work[index % work.count]
       flops += 4 * headSize * (tile.queryEnd - tile.queryStart) * (tile.keyEnd - tile.keyStart)
-      if flops >= DispatchLimit.flops || index == work.count * heads - 1 {
+      if flops >= flopsPerDispatch || index == work.count * heads - 1 {
         slices.append(start..<index + 1)
         start = index + 1
         flops = 0
