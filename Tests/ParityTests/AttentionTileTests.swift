@@ -1,0 +1,22 @@
+import LumosOpSuite
+import LumosOps
+import LumosVulkan
+import Testing
+
+/// Attention's tiles depend on the device's limits; these are the ones that the device at hand would not choose.
+@Suite(.serialized) struct AttentionTileTests {
+  @Test(
+    "The tiles of the least that Vulkan guarantees give the same results",
+    arguments: ["groups, 117", "widest head", "odd head", "relation, 6x10, 63"])
+  func leastDevice(name: String) throws {
+    let opCase = try #require(OpSuite.cases(of: "Attention").first { $0.name.hasPrefix(name) })
+    let device = try ParityDevice.shared.get()
+    let lowering = try #require(opCase.op as? any VulkanLowering)
+    let inputs = opCase.inputs.map(\.type)
+    let types = LoweredTypes(inputs: inputs, outputs: try opCase.op.outputTypes(inputs))
+    let least = try lowering.lower(types, .minimum)
+    #expect(try lowering.lower(types, device.profile).map(\.specialization) != least.map(\.specialization))
+    let result = parity(opCase, on: device) { $0.editing = { _ in least } }
+    #expect(result.pass, "\(result)")
+  }
+}
