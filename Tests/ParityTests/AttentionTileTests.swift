@@ -1,9 +1,10 @@
 import LumosOpSuite
 import LumosOps
-import LumosVulkan
 import Testing
 
-/// Attention's tiles depend on the device's limits; these are the ones that the device at hand would not choose.
+@testable import LumosVulkan
+
+/// Attention's tiles and slices depend on the device; these are the ones that the device at hand would not choose.
 @Suite(.serialized) struct AttentionTileTests {
   @Test(
     "The tiles of the least that Vulkan guarantees give the same results",
@@ -17,6 +18,19 @@ import Testing
     let least = try lowering.lower(types, .minimum)
     #expect(try lowering.lower(types, device.profile).map(\.specialization) != least.map(\.specialization))
     let result = parity(opCase, on: device) { $0.editing = { _ in least } }
+    #expect(result.pass, "\(result)")
+  }
+
+  @Test("Slices of a long attention make one result")
+  func slices() throws {
+    let device = try ParityDevice.shared.get()
+    let opCase = try #require(OpSuite.cases(of: "Attention").first { $0.name.hasPrefix("gaps, 83 x 71, 3 x 16") })
+    let op = try #require(opCase.op as? Attention)
+    let inputs = opCase.inputs.map(\.type)
+    let types = LoweredTypes(inputs: inputs, outputs: try op.outputTypes(inputs))
+    let slices = try op.lower(types, device.profile, flopsPerDispatch: 10_000)
+    #expect(slices.count >= 6)
+    let result = parity(opCase, on: device) { $0.editing = { _ in slices } }
     #expect(result.pass, "\(result)")
   }
 }

@@ -3,6 +3,11 @@ import LumosTensor
 
 extension Attention: VulkanLowering {
   public func lower(_ types: LoweredTypes, _ device: DeviceProfile) throws -> [Dispatch] {
+    try lower(types, device, flopsPerDispatch: DispatchLimit.flops(device))
+  }
+
+  /// Lowers with a limit on the work of a dispatch, which tests set low.
+  func lower(_ types: LoweredTypes, _ device: DeviceProfile, flopsPerDispatch: Int) throws -> [Dispatch] {
     let (queries, keys) = (types.inputs[0].shape[0], types.inputs[1].shape[0])
     let size = types.inputs[0].shape[1] / heads
     guard try types.indexableCount(of: self) > 0 else { return [] }
@@ -30,7 +35,7 @@ extension Attention: VulkanLowering {
       tail = [.count(reach)]
     }
 
-    return slices(work, headSize: size, flopsPerDispatch: DispatchLimit.flops(device)).map { slice in
+    return slices(work, headSize: size, flopsPerDispatch: flopsPerDispatch).map { slice in
       Dispatch(
         "Attention.\(kernel)", specialization: tile.specialization,
         push: [
@@ -60,7 +65,7 @@ extension Attention: VulkanLowering {
     return work
   }
 
-  /// Ranges of workgroups (all tiles of head 0, then of head 1 …) of about `flopsPerDispatch` each.
+  /// Ranges of workgroups (all tiles of head 0, then of head 1 …) that end where they have `flopsPerDispatch`.
   private func slices(_ work: [Span], headSize: Int, flopsPerDispatch: Int) -> [Range<Int>] {
     var slices: [Range<Int>] = []
     var start = 0
