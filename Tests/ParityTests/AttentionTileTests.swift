@@ -28,8 +28,8 @@ import Testing
     let op = try #require(opCase.op as? Attention)
     let inputs = opCase.inputs.map(\.type)
     let types = LoweredTypes(inputs: inputs, outputs: try op.outputTypes(inputs))
-    let slices = try op.lower(types, device.profile, flopsPerDispatch: 10_000)
-    #expect(slices.count >= 6)
+    let slices = try op.lower(types, device.profile, flopsPerDispatch: 1)
+    #expect(slices.count > 10)
     let result = parity(opCase, on: device) { $0.editing = { _ in slices } }
     #expect(result.pass, "\(result)")
   }
