@@ -20,8 +20,8 @@ void main() {
   if (i >= p.count) return;
   const float x = p.x.at[i];
 #if defined(GELU_TANH)
-  // (1 + tanh u) / 2 = sigmoid(2 u); tanh itself overflows or cancels on some drivers. Beyond |x| = 30 sigmoid is 0 or 1,
-  // and the clamp keeps the cube finite.
+  // (1 + tanh u) / 2 = sigmoid(2 u); tanh itself overflows or cancels on some drivers. Beyond |x| = 30 sigmoid is 0 or
+  // 1, and the clamp keeps the cube finite.
   const float c = clamp(x, -30.0, 30.0);
   const float u = 0.7978845608028654 * (c + 0.044715 * c * c * c);
   p.y.at[i] = x * sigmoid(2.0 * u);

@@ -5,10 +5,11 @@
 //     every invocation adds its share: ROWS x COLUMNS sums in registers                       (accumulate)
 //   every invocation writes its sums                                                          (the includer's part)
 //
-// The 128 invocations stand in rows of LANES_X, 8 rows of 16 as a rule and 32 of 4 for very narrow results. An invocation
-// owns the rows y, y + LANES_Y ... and the columns x, x + LANES_X ... of the tile: neighbours read neighbouring words of
-// the right tile and write neighbouring words of the result. Registers: for each inner index ROWS + COLUMNS words are read and ROWS * COLUMNS multiply-adds done; at the largest
-// tile (64 x 128) that is 16 for 64. Shared memory at that tile and depth 16: 12.5 KiB.
+// The 128 invocations stand in rows of LANES_X, 8 rows of 16 as a rule and 32 of 4 for very narrow results. An
+// invocation owns the rows y, y + LANES_Y ... and the columns x, x + LANES_X ... of the tile: neighbours read
+// neighbouring words of the right tile and write neighbouring words of the result. Registers: for each inner index ROWS
+// + COLUMNS words are read and ROWS * COLUMNS multiply-adds done; at the largest tile (64 x 128) that is 16 for 64.
+// Shared memory at that tile and depth 16: 12.5 KiB.
 #extension GL_EXT_control_flow_attributes : require
 #include "Common/types.glsl"
 #include "Common/bias.glsl"
@@ -40,8 +41,8 @@ void clear_sums() {
   [[unroll]] for (uint i = 0; i < ROWS * COLUMNS; i++) sums[i] = 0;
 }
 
-// Copies rows first_row ... of `weights` [rows, pitch], inner indices first ... first + TILE_DEPTH, into right_tile; zeros
-// past the last row and from `end` on.
+// Copies rows first_row ... of `weights` [rows, pitch], inner indices first ... first + TILE_DEPTH, into right_tile;
+// zeros past the last row and from `end` on.
 void load_right(WEIGHTS weights, uint first_row, uint rows, uint pitch, uint first, uint end) {
   [[unroll]] for (uint e = gl_LocalInvocationIndex; e < TILE_COLUMNS * TILE_DEPTH; e += INVOCATIONS) {
     const uint column = e / TILE_DEPTH;

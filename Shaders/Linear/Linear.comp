@@ -1,7 +1,7 @@
 // y [rows, width] = x [rows, depth] * transpose(weight [width, depth]) + bias [width].
 //
-// Two kernels: `tiles` for any number of rows, `vector` for very few. Indices are below 2^31 (the lowering slices rows),
-// so no product of them overflows.
+// Two kernels: `tiles` for any number of rows, `vector` for very few. Indices are below 2^31 (the lowering slices
+// rows), so no product of them overflows.
 #version 460
 #if defined(VECTOR)
 #include "Linear/vector.glsl"

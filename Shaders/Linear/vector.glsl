@@ -1,6 +1,6 @@
-// Linear for very few rows, where the weights are read once and used once, so that a tile in shared memory saves nothing.
-// A workgroup makes four elements of one row: its 128 invocations read the four weight rows side by side, each keeps four
-// partial sums, and a tree in shared memory adds them up.
+// Linear for very few rows, where the weights are read once and used once, so that a tile in shared memory saves
+// nothing. A workgroup makes four elements of one row: its 128 invocations read the four weight rows side by side, each
+// keeps four partial sums, and a tree in shared memory adds them up.
 #extension GL_EXT_control_flow_attributes : require
 #include "Common/types.glsl"
 #include "Common/bias.glsl"

@@ -8,7 +8,8 @@ struct ProductTile: Hashable {
   let columns: Int
   /// Inner indices per step; `rows · depth` is a multiple of 128.
   let depth: Int
-  /// How many of the invocations stand side by side along a row; `columns` is a multiple of it, `rows` one of the others.
+  /// How many of the invocations stand side by side along a row; `columns` is a multiple of it, `rows` one of the
+  /// others.
   let lanes: Int
 
   /// Tiles to choose from: rows, columns and lanes.
@@ -64,8 +65,8 @@ enum DispatchLimit {
   /// what every device computes fast.
   static let elements = Int(Int32.max)
 
-  /// Floating-point operations of one dispatch: a tenth of a second on a GPU of 1 TFLOP/s, so that a desktop stays alive
-  /// and no driver takes the queue for hung; about half a second on a processor that runs shaders.
+  /// Floating-point operations of one dispatch: a tenth of a second on a GPU of 1 TFLOP/s, so that a desktop stays
+  /// alive and no driver takes the queue for hung; about half a second on a processor that runs shaders.
   static func flops(_ device: DeviceProfile) -> Int { device.isProcessor ? 2_000_000_000 : 100_000_000_000 }
 }
 

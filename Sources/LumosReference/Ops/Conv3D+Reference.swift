@@ -1,8 +1,8 @@
 import LumosOps
 import LumosTensor
 
-/// Convolution as a matrix product: the input values that an output position sees are gathered into one row
-/// ("im2col"), and rows times weights give all output channels. Positions are taken in chunks, so that memory is bounded.
+/// Convolution as a matrix product: the input values that an output position sees are gathered into one row ("im2col"),
+/// and rows times weights give all output channels. Positions are taken in chunks, so that memory is bounded.
 extension Conv3D: ReferenceKernel {
   @specialized(where S == Float)
   @specialized(where S == Double)

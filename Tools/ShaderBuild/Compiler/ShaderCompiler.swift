@@ -1,8 +1,8 @@
 import Dispatch
 import Foundation
 
-/// `ShaderCompiler SHADERS OUTPUT FILE...`: compiles every variant of every `.comp` among the files, which lie under the
-/// folder SHADERS, and writes the Swift file OUTPUT that holds them all.
+/// `ShaderCompiler SHADERS OUTPUT FILE...`: compiles every variant of every `.comp` among the files, which lie under
+/// the folder SHADERS, and writes the Swift file OUTPUT that holds them all.
 ///
 /// GLSL errors appear as `Shaders/Linear/Linear.comp:12: error: ...` and fail the build.
 @main struct ShaderCompiler {
