@@ -20,6 +20,7 @@ import Testing
     "block/bg1": 5, "block/obj2": 7, "block/human1": 5, "block/humans2_obj_bg": 6, "block/quirk_group_eq_T": 9,
     "block/quirk_T1": 9, "block/nocond_wan": 1, "transformer/full_2h_obj_bg": 4, "transformer/nocond_wan": 1,
     "sampler/steps10": 23, "sampler/schedules": 16, "vae/cases": 6, "umt5/cases": 7,
+    "tokenizer/cases": 68, "preprocess/cases": 6,
   ]
 
   @Test func everyCaseIsListed() throws {

@@ -12,7 +12,12 @@ import Testing
     return VulkanBackend(device: try VulkanDevice(DeviceSelection(name)))
   }
 
-  @Test(arguments: GoldenTests.comparisons.keys.sorted()) func published(_ name: String) throws {
+  /// Cases of graphs; token ids and condition pixels depend on no backend.
+  static let cases = GoldenTests.comparisons.keys.sorted().filter {
+    !$0.hasPrefix("tokenizer/") && !$0.hasPrefix("preprocess/")
+  }
+
+  @Test(arguments: cases) func published(_ name: String) throws {
     let results = try GoldenTests.suite().run(on: Self.backend(), matching: { $0 == name })
     #expect(results.count == GoldenTests.comparisons[name])
     GoldenTests.expectPass(results)

@@ -15,7 +15,12 @@ struct GoldenManifest {
     /// First component of the path: `"block"`.
     var kind: String { String(path.prefix { $0 != "/" }) }
     /// Path without its ending, for people: `"block/bg1"`.
-    var name: String { path.hasSuffix(".safetensors") ? String(path.dropLast(12)) : path }
+    var name: String {
+      for ending in [".safetensors", ".json"] where path.hasSuffix(ending) {
+        return String(path.dropLast(ending.count))
+      }
+      return path
+    }
     /// Whether the file holds weights, and the sizes of the model they belong to.
     var isWeights: Bool { fields["config"] != nil }
   }
@@ -28,18 +33,22 @@ struct GoldenManifest {
   /// - Throws: `LumosError` if there is no readable manifest.
   init(directory: String) throws {
     let path = directory + "/manifest.json"
-    let file = try MappedFile(path)
-    let json: JSONValue
-    do {
-      json = try file.withUnsafeBytes { bytes throws(JSONParseError) in try JSONValue(parsing: bytes) }
-    } catch {
-      throw LumosError(.badInput, "is not JSON", at: path, cause: error)
-    }
+    let json = try Self.json(path)
     guard let members = json["files"]?.members else {
       throw LumosError(.badInput, "has no object \"files\"", at: path, advice: "give a folder of goldens")
     }
     self.directory = directory
     entries = members.map { Entry(path: $0.key, fields: $0.value) }
+  }
+
+  /// The contents of a JSON file.
+  static func json(_ path: String) throws -> JSONValue {
+    let file = try MappedFile(path)
+    do {
+      return try file.withUnsafeBytes { bytes throws(JSONParseError) in try JSONValue(parsing: bytes) }
+    } catch {
+      throw LumosError(.badInput, "is not JSON", at: path, cause: error)
+    }
   }
 
   /// Opens a listed file.

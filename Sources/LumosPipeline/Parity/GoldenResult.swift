@@ -69,9 +69,13 @@ struct GoldenRecorder {
     try add(name, actual, expected, bound: bound, mustDiffer: true)
   }
 
-  /// Compares integers, which must be equal.
+  /// Compares integers, which must be equal. A list that is too short or too long differs where it ends.
   mutating func exact(_ name: String, _ actual: [Int], _ expected: [Int]) throws {
-    func tensor(_ values: [Int]) -> Tensor { Tensor(values.map { Int32(clamping: $0) }, [values.count]) }
+    let count = max(actual.count, expected.count)
+    func tensor(_ values: [Int]) -> Tensor {
+      let missing = Array(repeating: Int32.min, count: count - values.count)
+      return Tensor(values.map { Int32(clamping: $0) } + missing, [count])
+    }
     try add(name, tensor(actual), tensor(expected), bound: 0, mustDiffer: false)
   }
 
