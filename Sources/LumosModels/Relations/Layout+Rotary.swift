@@ -13,6 +13,7 @@ extension Layout {
     /// Column of the first token.
     public let column: Int
 
+    /// A place in time and space.
     public init(time: Int, row: Int, column: Int) {
       self.time = time
       self.row = row

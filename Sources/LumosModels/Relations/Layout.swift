@@ -21,6 +21,7 @@ public struct Layout: Sendable, Hashable {
   /// Which relations are switched off.
   public let ablation: Ablation
 
+  /// A sequence; sizes are positive, and who has no images is left out of `humanGroups`.
   public init(
     latentFrames: Int, rows: Int, columns: Int, plainConditions: Int = 0, humanGroups: [Int] = [],
     ablation: Ablation = []
@@ -58,8 +59,10 @@ public struct Layout: Sendable, Hashable {
 
 /// Relations that are switched off, to see what each contributes.
 public struct Ablation: OptionSet, Sendable, Hashable {
+  /// One bit per relation.
   public let rawValue: Int
 
+  /// A set from its bits.
   public init(rawValue: Int) { self.rawValue = rawValue }
 
   /// No shared time index and no diagonal offsets: every condition image takes the next time index.

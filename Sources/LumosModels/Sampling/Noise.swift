@@ -10,6 +10,7 @@ import LumosTensor
 public struct Noise: Sendable, Hashable {
   private let generator: Philox
 
+  /// The stream of this seed.
   public init(seed: UInt64) { generator = Philox(seed: seed) }
 
   /// Elements `0 ..< count` of the stream.

@@ -46,6 +46,7 @@ public final class Sampler {
     /// Strength of guidance (6); 1 is the prompt alone.
     public let guidance: Float
 
+    /// Texts, images and how strongly to follow them.
     public init(conditions: Tensor?, masks: [[Bool]], prompt: Tensor, negativePrompt: Tensor, guidance: Float = 6) {
       self.conditions = conditions
       self.masks = masks

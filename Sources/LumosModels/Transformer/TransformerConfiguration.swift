@@ -28,6 +28,7 @@ public struct TransformerConfiguration: Sendable, Hashable {
   /// Side of a cell of MCAM's pooled map, in tokens.
   public var relationPool: Int
 
+  /// The published sizes, except those given.
   public init(
     width: Int = 1536, heads: Int = 12, layers: Int = 30, feedForwardWidth: Int = 8960, inputChannels: Int = 16,
     outputChannels: Int = 16, patch: Int = 2, frequencyWidth: Int = 256, textWidth: Int = 4096,

@@ -14,6 +14,7 @@ public struct TransformerGraph: Sendable {
   /// Spans of self-attention; those of the layout unless a golden needs others.
   public let attentionSpans: [Attention.Span]
 
+  /// A network of these sizes for this sequence; the width is a multiple of twice the heads.
   public init(
     _ configuration: TransformerConfiguration, layout: Layout, attentionSpans: [Attention.Span]? = nil
   ) {

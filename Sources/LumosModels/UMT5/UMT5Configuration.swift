@@ -21,6 +21,7 @@ public struct UMT5Configuration: Sendable, Hashable {
   /// Added to mean squares in every norm.
   public var epsilon: Float
 
+  /// The published sizes, except those given.
   public init(
     vocabulary: Int = 256_384, width: Int = 4096, attentionWidth: Int = 4096, heads: Int = 64, layers: Int = 24,
     feedForwardWidth: Int = 10_240, buckets: Int = 32, maxDistance: Int = 128, textLength: Int = 512,

@@ -7,6 +7,7 @@ public struct UMT5Graph: Sendable {
   /// Sizes.
   public let configuration: UMT5Configuration
 
+  /// An encoder of these sizes.
   public init(_ configuration: UMT5Configuration) { self.configuration = configuration }
 
   /// The encoder over token ids `[n]` (i32): hidden states `[n, width]`.

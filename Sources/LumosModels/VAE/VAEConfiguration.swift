@@ -16,6 +16,7 @@ public struct VAEConfiguration: Sendable, Hashable {
   /// Standard deviation of each latent channel.
   public var latentDeviation: [Float]
 
+  /// The published sizes, except those given.
   public init(
     width: Int = 96, multipliers: [Int] = [1, 2, 4, 4], residualBlocks: Int = 2,
     temporalDownsampling: [Bool] = [false, true, true], imageChannels: Int = 3,

@@ -21,6 +21,7 @@ public struct VAEGraph: Sendable {
   /// Sizes.
   public let configuration: VAEConfiguration
 
+  /// An autoencoder of these sizes.
   public init(_ configuration: VAEConfiguration) { self.configuration = configuration }
 
   /// Frames in a chunk.
