@@ -1,0 +1,22 @@
+import Glibc
+import LumosTensor
+
+/// Checks of output paths that can be made before the work.
+enum OutputPath {
+  /// Refuses a path whose folder does not exist or is not writable, or that is itself a folder.
+  static func check(_ path: String) throws {
+    guard !path.isEmpty else { throw LumosError(.cannotWrite, "the output path is empty") }
+    var status = stat()
+    if stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR {
+      throw LumosError(.cannotWrite, "is a folder", at: path, advice: "name a file")
+    }
+    let folder = path.lastIndex(of: "/").map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? "."
+    guard stat(folder, &status) == 0, status.st_mode & S_IFMT == S_IFDIR else {
+      throw LumosError(.cannotWrite, "the folder does not exist", at: folder, advice: "create it first")
+    }
+    guard access(folder, W_OK | X_OK) == 0 else {
+      throw LumosError(
+        .cannotWrite, String(cString: strerror(errno)), at: folder, advice: "choose a folder that you may write to")
+    }
+  }
+}

@@ -1,0 +1,226 @@
+import Glibc
+import Logging
+import LumosFiles
+import LumosGraph
+import LumosMedia
+import LumosModels
+import LumosTensor
+
+/// Turns a scene folder into a video on one backend.
+///
+/// ```swift
+/// let bundle = try ModelBundle("weights")
+/// let pipeline = try Pipeline(bundle: bundle, backend: ReferenceBackend())
+/// let result = try pipeline.generate(Request(scenePath: "scene"), to: "out.mp4") { print($0) }
+/// ```
+///
+/// The stages run one after the other, each with a session of its own, so that the device holds the weights of one
+/// network at a time.
+public struct Pipeline: Sendable {
+  /// Weights and configuration.
+  public let bundle: ModelBundle
+  /// Where the networks run.
+  public let backend: any Backend
+  private let tokenizer: Tokenizer
+  private let logger: Logger
+
+  /// Checks every tensor's name and shape, and loads the tokenizer.
+  /// - Throws: `LumosError(.badInput)` if the bundle is incomplete or inconsistent.
+  public init(bundle: ModelBundle, backend: any Backend, logger: Logger = Logger(label: "lumosx")) throws {
+    try bundle.verify()
+    self.bundle = bundle
+    self.backend = backend
+    self.logger = logger
+    tokenizer = try Tokenizer(modelPath: bundle.tokenizerPath, tokenizerJSONPath: bundle.tokenizerJSONPath)
+  }
+
+  /// Generates the video of `request` and writes it to `path`: MP4, or PNG for a single frame. Nothing appears there
+  /// before the video is complete.
+  ///
+  /// - Parameters:
+  ///   - contactSheet: also write the frames side by side, PNG.
+  ///   - onEvent: hears of stages, steps and warnings; what it throws ends the work, between two steps or frames.
+  /// - Throws: `LumosError`; `CancellationError` if the surrounding task is cancelled.
+  public func generate(
+    _ request: Request, to path: String, contactSheet: String? = nil,
+    onEvent: (GenerationEvent) throws -> Void = { _ in }
+  ) throws -> GenerationResult {
+    let settings = try Settings(request, defaults: bundle.configuration)
+    // Everything that can be refused is refused before hours of work: the scene, its images, the output.
+    let scene = try Scene(request.scenePath, mode: request.mode)
+    for warning in scene.warnings { try onEvent(.warning(warning)) }
+    let images = try scene.entities.map { try ImageReader.read($0.path) }
+    let noise = try initialNoise(request, settings)
+    let output = try FrameOutput(path, contactSheet: contactSheet, settings: settings)
+
+    var clock = StageClock()
+    try clock.enter(.textEncoder, onEvent)
+    let text = try encodeText(scene, settings, &clock, onEvent)
+    try clock.enter(.vaeEncode, onEvent)
+    let conditions = try encodeImages(images, settings, &clock)
+    try clock.enter(.transformer, onEvent)
+    let guide = Sampler.Guide(
+      conditions: conditions, masks: text.masks, prompt: text.prompt, negativePrompt: text.negative,
+      guidance: settings.guidance)
+    let layout = Self.layout(of: scene, noise, bundle.configuration.transformer, request.ablation)
+    let latent = try sample(noise, guide, layout, settings, &clock, onEvent)
+    try clock.enter(.vaeDecode, onEvent)
+    try decode(latent, settings, output, &clock, onEvent)
+    try output.finish()
+    clock.leave()
+
+    let latents = latent.channelsFirst
+    return GenerationResult(
+      outputPath: path, latentsSha256: latents.withUnsafeBytes { Sha256.hex($0) }, latents: latents,
+      seconds: clock.seconds, peakDeviceBytes: clock.peakDeviceBytes, settings: settings)
+  }
+
+  /// Who is in the sequence: the scene's images in canonical order behind the video.
+  static func layout(
+    of scene: Scene, _ noise: Tensor, _ configuration: TransformerConfiguration, _ ablation: Ablation
+  ) -> Layout {
+    let patch = configuration.patch
+    return Layout(
+      latentFrames: noise.shape[0], rows: (noise.shape[1] + patch - 1) / patch,
+      columns: (noise.shape[2] + patch - 1) / patch, plainConditions: scene.plainCount,
+      humanGroups: scene.humanGroups, ablation: ablation)
+  }
+
+  // MARK: - Stages
+
+  private func initialNoise(_ request: Request, _ settings: Settings) throws -> Tensor {
+    let vae = bundle.configuration.vae
+    let frames = vae.latentFrames(frames: settings.frames)
+    let (height, width) = (settings.height / vae.spatialFactor, settings.width / vae.spatialFactor)
+    guard let given = request.noise else {
+      return Noise(seed: settings.seed).latent(
+        frames: frames, height: height, width: width, channels: vae.latentChannels)
+    }
+    let shape: Shape = [vae.latentChannels, frames, height, width]
+    guard given.shape == shape, given.dtype.isFloat else {
+      throw LumosError(
+        .badInput, "noise is \(given.type), the video needs \(TensorType(shape, .f32))", at: "--noise",
+        advice: "make noise of that shape, or change --size and --frames")
+    }
+    let noise = given.converted(to: .f32).channelsLast
+    guard noise.floats().allSatisfy(\.isFinite) else {
+      throw LumosError(.badInput, "noise holds NaN or infinity", at: "--noise")
+    }
+    return noise
+  }
+
+  /// The encoded prompts, and for every reference image the prompt positions of its word.
+  private func encodeText(
+    _ scene: Scene, _ settings: Settings, _ clock: inout StageClock, _ onEvent: (GenerationEvent) throws -> Void
+  ) throws -> (prompt: Tensor, negative: Tensor, masks: [[Bool]]) {
+    let length = bundle.configuration.transformer.textLength
+    let ids = try tokenizer.encode(scene.prompt, length: length)
+    let negativeIDs = try tokenizer.encode(settings.negativePrompt, length: length)
+    let masks = try scene.entities.map { entity in
+      try EntityMask.mask(promptIDs: ids, wordIDs: tokenizer.encode(entity.word, length: length), length: length)
+    }
+    for (entity, mask) in zip(scene.entities, masks) where !mask.contains(true) {
+      try onEvent(
+        .warning(
+          "the caption does not contain \"\(entity.word)\" (\(entity.path)); nothing ties this image to the text"))
+    }
+    let session = try backend.makeSession(weights: bundle.umt5)
+    let encoder = UMT5Encoder(bundle.configuration.umt5, session: session, weights: bundle.umt5)
+    let prompt = try encoder.encode(ids)
+    let negative = try encoder.encode(negativeIDs)
+    clock.note(session)
+    logger.debug("text encoded", metadata: ["tokens": "\(ids.count)", "negativeTokens": "\(negativeIDs.count)"])
+    return (prompt, negative, masks)
+  }
+
+  /// Latents of the reference images, `[conditions, h, w, channels]`; nil if there are none.
+  private func encodeImages(_ images: [Image], _ settings: Settings, _ clock: inout StageClock) throws -> Tensor? {
+    guard !images.isEmpty else { return nil }
+    let session = try backend.makeSession(weights: bundle.vae)
+    let encoder = VAEEncoder(
+      bundle.configuration.vae, session: session, weights: bundle.vae, height: settings.height, width: settings.width)
+    var values: [Float] = []
+    var frame: [Int] = []
+    for image in images {
+      let latent = try encoder.encode(
+        ConditionImage.pixels(image, height: settings.height, width: settings.width))
+      values += latent.floats()
+      frame = Array(latent.shape.dimensions[1...])
+    }
+    clock.note(session)
+    return Tensor(values, Shape([images.count] + frame))
+  }
+
+  private func sample(
+    _ noise: Tensor, _ guide: Sampler.Guide, _ layout: Layout, _ settings: Settings, _ clock: inout StageClock,
+    _ onEvent: (GenerationEvent) throws -> Void
+  ) throws -> Tensor {
+    let session = try backend.makeSession(weights: bundle.transformer)
+    let sampler = Sampler(
+      TransformerGraph(bundle.configuration.transformer, layout: layout), session: session, weights: bundle.transformer,
+      height: noise.shape[1], width: noise.shape[2])
+    let start = StageClock.now()
+    let latent = try sampler.sample(
+      noise: noise, guide: guide, schedule: Schedule(steps: settings.steps, shift: settings.shift)
+    ) { step, _ in
+      let done = step.index + 1
+      let left = (StageClock.now() - start) / Double(done) * Double(step.count - done)
+      try onEvent(.step(index: done, count: step.count, secondsLeft: left))
+    }
+    clock.note(session)
+    guard latent.floats().allSatisfy(\.isFinite) else {
+      throw LumosError(
+        .badInput, "the latent became NaN or infinite", at: bundle.transformer.file.path,
+        advice: "check the weights with `lumosx inspect` and the device with `lumosx parity`")
+    }
+    return latent
+  }
+
+  private func decode(
+    _ latent: Tensor, _ settings: Settings, _ output: FrameOutput, _ clock: inout StageClock,
+    _ onEvent: (GenerationEvent) throws -> Void
+  ) throws {
+    let session = try backend.makeSession(weights: bundle.vae)
+    let decoder = VAEDecoder(
+      bundle.configuration.vae, session: session, weights: bundle.vae, latentHeight: latent.shape[1],
+      latentWidth: latent.shape[2])
+    var count = 0
+    try decoder.decode(latent) { frames in
+      let images = try DisplayFrames.images(frames)
+      for image in images { try output.append(image) }
+      count += images.count
+      try onEvent(.frames(count: count, total: settings.frames))
+    }
+    clock.note(session)
+  }
+}
+
+/// Wall-clock time per stage and the peak of device memory over them.
+private struct StageClock {
+  var seconds: [Stage: Double] = [:]
+  var peakDeviceBytes = 0
+
+  private var running: (stage: Stage, since: Double)?
+
+  /// Ends the running stage and begins `stage`.
+  mutating func enter(_ stage: Stage, _ onEvent: (GenerationEvent) throws -> Void) rethrows {
+    leave()
+    running = (stage, Self.now())
+    try onEvent(.stage(stage))
+  }
+
+  /// Ends the running stage.
+  mutating func leave() {
+    if let running { seconds[running.stage, default: 0] += Self.now() - running.since }
+    running = nil
+  }
+
+  mutating func note(_ session: any Session) { peakDeviceBytes = max(peakDeviceBytes, session.peakDeviceBytes) }
+
+  /// Seconds since some fixed moment.
+  static func now() -> Double {
+    var time = timespec()
+    clock_gettime(CLOCK_MONOTONIC, &time)
+    return Double(time.tv_sec) + Double(time.tv_nsec) * 1e-9
+  }
+}
