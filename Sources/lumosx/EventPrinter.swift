@@ -1,0 +1,101 @@
+import Glibc
+import LumosFiles
+import LumosPipeline
+
+/// Prints what a generation reports: sentences on standard error, or lines of JSON on standard output.
+struct EventPrinter {
+  private let json: Bool
+  private let isTerminal = isatty(STDERR_FILENO) == 1
+  private var lineOpen = false
+
+  init(json: Bool) { self.json = json }
+
+  /// Says what is going to happen.
+  mutating func begin(device: String, _ settings: Settings) {
+    note(
+      "\(settings.width)x\(settings.height), \(settings.frames) frames at \(settings.framesPerSecond)/s, "
+        + "\(settings.steps) steps, shift \(settings.shift), guidance \(settings.guidance), seed \(settings.seed), "
+        + "on \(device)")
+  }
+
+  /// One event.
+  mutating func event(_ event: GenerationEvent) {
+    switch event {
+    case .stage(let stage):
+      emit(["event": "stage", "stage": .string(stage.rawValue)])
+      note(Self.titles[stage] ?? stage.rawValue)
+    case .step(let index, let count, let secondsLeft):
+      emit([
+        "event": "step", "step": .integer(index), "steps": .integer(count), "secondsLeft": .number(secondsLeft),
+      ])
+      progress("step \(index) of \(count), \(Self.duration(secondsLeft)) left", last: index == count)
+    case .frames(let count, let total):
+      emit(["event": "frames", "frames": .integer(count), "total": .integer(total)])
+      progress("frame \(count) of \(total)", last: count == total)
+    case .warning(let text): warning(text)
+    }
+  }
+
+  /// A warning.
+  mutating func warning(_ text: String) {
+    emit(["event": "warning", "message": .string(text)])
+    note("warning: \(text)")
+  }
+
+  /// The end, with a result.
+  mutating func finished(_ result: GenerationResult) {
+    let seconds = Stage.allCases.compactMap { stage in
+      result.seconds[stage].map { JSONValue.Member(stage.rawValue, .number($0)) }
+    }
+    emit([
+      "event": "result", "ok": true, "output": .string(result.outputPath),
+      "latentsSha256": .string(result.latentsSha256), "seconds": .object(seconds),
+      "peakDeviceBytes": .integer(result.peakDeviceBytes), "error": nil,
+    ])
+    let times = Stage.allCases.compactMap { stage in
+      result.seconds[stage].map { "\(Self.titles[stage] ?? stage.rawValue) \(Self.duration($0))" }
+    }
+    note(times.joined(separator: ", "))
+    note("latents sha256 \(result.latentsSha256)")
+    if !json { Reporting.line(result.outputPath) }
+  }
+
+  /// The end, with a failure.
+  mutating func failed(_ error: any Error) {
+    closeLine()
+    emit(["event": "result", "ok": false, "output": nil, "error": Reporting.json(error)])
+  }
+
+  private static let titles: [Stage: String] = [
+    .textEncoder: "text encoder", .vaeEncode: "reference images", .transformer: "transformer", .vaeDecode: "decoding",
+  ]
+
+  private static func duration(_ seconds: Double) -> String {
+    if seconds < 99.95 { return "\((seconds * 10).rounded() / 10) s" }
+    let whole = Int(seconds.rounded())
+    return "\(whole / 60) min \(whole % 60) s"
+  }
+
+  private func emit(_ value: JSONValue) { if json { Reporting.line(value.text()) } }
+
+  private mutating func note(_ text: String) {
+    closeLine()
+    Reporting.note(text)
+  }
+
+  /// A line that the next one overwrites on a terminal; elsewhere a plain line.
+  private mutating func progress(_ text: String, last: Bool) {
+    guard isTerminal else {
+      Reporting.note("  " + text)
+      return
+    }
+    fputs("\r\u{1b}[K  \(text)", stderr)
+    lineOpen = true
+    if last { closeLine() }
+  }
+
+  private mutating func closeLine() {
+    if lineOpen { fputs("\n", stderr) }
+    lineOpen = false
+  }
+}

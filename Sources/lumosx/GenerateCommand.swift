@@ -1,0 +1,149 @@
+import ArgumentParser
+import LumosFiles
+import LumosModels
+import LumosPipeline
+import LumosTensor
+
+/// `lumosx generate`: a scene folder becomes a video.
+struct GenerateCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "generate", abstract: "Generate a video from a scene folder.",
+    discussion: "A scene without reference images is plain text-to-video.")
+
+  @Argument(help: "The scene folder: caption.txt, background/, objects/, subjects/.", completion: .directory)
+  var scene: String
+
+  @Option(help: "The bundle of weights. Default: $LUMOSX_WEIGHTS, else the bundle that travels with the program.")
+  var weights: String?
+
+  @Option(name: [.customShort("o"), .long], help: "The video (MP4), or a picture (PNG) for one frame.")
+  var output: String?
+
+  @OptionGroup var deviceOptions: DeviceOptions
+
+  @Option(help: "Height and width in pixels, as HxW; multiples of 16.")
+  var size: PixelSize?
+
+  @Option(help: "Number of frames, 1 + 4k.")
+  var frames: Int?
+
+  @Option(help: "Number of solver steps.")
+  var steps: Int?
+
+  @Option(help: "Shift of the noise schedule.")
+  var shift: Double?
+
+  @Option(help: "Strength of guidance.")
+  var guidance: Float?
+
+  @Option(help: "Seed of the initial noise.")
+  var seed: UInt64?
+
+  @Option(help: "Text that guidance leads away from.")
+  var negative: String?
+
+  @Option(help: "Initial noise [16, T, h, w] as safetensors: the tensor \"noise\", or the only one.")
+  var noise: String?
+
+  @Option(help: "subject: all reference images; face: the faces alone.")
+  var mode: SceneMode = .subject
+
+  @Option(help: "Mechanisms to switch off, separated by commas: r2pe, csam, mcam.")
+  var without: Mechanisms?
+
+  @Option(help: "Write the final latent [16, T, h, w] as safetensors.")
+  var saveLatents: String?
+
+  @Option(help: "Write the frames side by side as a PNG.")
+  var contactSheet: String?
+
+  @Flag(help: "Events as lines of JSON on standard output, the last one a result envelope.")
+  var json = false
+
+  func run() throws {
+    Interruption.listen()
+    var printer = EventPrinter(json: json)
+    try Reporting.run(onFailure: { printer.failed($0) }) { try generate(&printer) }
+  }
+
+  private func generate(_ printer: inout EventPrinter) throws {
+    let bundle = try ModelBundle(BundleSearch().path(explicit: weights))
+    var request = Request(
+      scenePath: scene, mode: mode.value, size: size.map { ($0.height, $0.width) }, frames: frames, steps: steps,
+      shift: shift, guidance: guidance, seed: seed, negativePrompt: negative, ablation: without?.ablation ?? [])
+    request.noise = try noise.map(Self.readNoise)
+    let settings = try Settings(request, defaults: bundle.configuration)
+    let path = try output ?? Scene(scene, mode: mode.value).outputName(settings)
+    if let saveLatents { try OutputPath.check(saveLatents) }
+
+    let backend = try deviceOptions.makeBackend { printer.warning($0) }
+    printer.begin(device: backend.name, settings)
+    let pipeline = try Pipeline(bundle: bundle, backend: backend)
+    let result = try pipeline.generate(request, to: path, contactSheet: contactSheet) { event in
+      try Interruption.check()
+      printer.event(event)
+    }
+    if let saveLatents {
+      try SafetensorsWriter.write(
+        [("latents", result.latents)], metadata: ["sha256": result.latentsSha256], to: saveLatents)
+    }
+    printer.finished(result)
+  }
+
+  private static func readNoise(_ path: String) throws -> Tensor {
+    let file = try SafetensorsFile(path)
+    if let tensor = file.tensor("noise") { return tensor }
+    guard file.names.count == 1, let tensor = file.tensor(file.names[0]) else {
+      throw LumosError(
+        .badInput, "holds no tensor named noise among \(file.names.count)", at: path,
+        advice: "store the noise under that name, or alone")
+    }
+    return tensor
+  }
+}
+
+/// `HxW` on the command line.
+struct PixelSize: ExpressibleByArgument {
+  /// Rows.
+  let height: Int
+  /// Columns.
+  let width: Int
+
+  init?(argument: String) {
+    let parts = argument.lowercased().split(separator: "x", omittingEmptySubsequences: false).map { Int($0) }
+    guard parts.count == 2, let height = parts[0], let width = parts[1] else { return nil }
+    self.height = height
+    self.width = width
+  }
+}
+
+/// `--mode` on the command line.
+enum SceneMode: String, ExpressibleByArgument, CaseIterable {
+  case subject, face
+
+  /// The scene's mode.
+  var value: Scene.Mode {
+    switch self {
+    case .subject: .subject
+    case .face: .face
+    }
+  }
+}
+
+/// `--without r2pe,mcam` on the command line.
+struct Mechanisms: ExpressibleByArgument {
+  /// What is switched off.
+  let ablation: Ablation
+
+  init?(argument: String) {
+    var ablation: Ablation = []
+    for name in argument.lowercased().split(separator: ",") {
+      guard let one = Ablation(name: String(name)) else { return nil }
+      ablation.insert(one)
+    }
+    guard !ablation.isEmpty else { return nil }
+    self.ablation = ablation
+  }
+
+  static var allValueStrings: [String] { ["r2pe", "csam", "mcam"] }
+}

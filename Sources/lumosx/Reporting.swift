@@ -1,0 +1,49 @@
+import ArgumentParser
+import Glibc
+import LumosFiles
+import LumosTensor
+
+/// How commands speak: results on standard output, progress and failures on standard error.
+enum Reporting {
+  /// A line on standard output, flushed, so that a reader at the end of a pipe sees it at once.
+  static func line(_ text: String) {
+    print(text)
+    fflush(stdout)
+  }
+
+  /// A line on standard error.
+  static func note(_ text: String) { fputs(text + "\n", stderr) }
+
+  /// The parts of a failure as machine output names them (code, message, where, advice).
+  static func json(_ error: any Error) -> JSONValue {
+    let failure = classify(error)
+    return [
+      "code": .integer(Int(failure.exitCode)), "message": .string(failure.message),
+      "where": failure.place.map { .string($0) } ?? nil, "advice": failure.advice.map { .string($0) } ?? nil,
+    ]
+  }
+
+  /// Exit code, message, place and advice of any failure.
+  static func classify(_ error: any Error) -> (exitCode: Int32, message: String, place: String?, advice: String?) {
+    switch error {
+    case let error as LumosError:
+      let cause = error.cause.map { " (\($0))" } ?? ""
+      return (error.kind.exitCode, error.what + cause, error.place, error.advice)
+    case let error as Interrupted: return (error.exitCode, error.description, nil, nil)
+    case is CancellationError: return (130, "interrupted", nil, nil)
+    default: return (LumosError.Kind.internalDefect.exitCode, "\(error)", nil, "report this as a defect")
+    }
+  }
+
+  /// Runs a command's work; a failure becomes a line on standard error and the exit code that belongs to it.
+  static func run(onFailure: (any Error) -> Void = { _ in }, _ work: () throws -> Void) throws {
+    do { try work() } catch let code as ExitCode { throw code } catch {
+      onFailure(error)
+      let failure = classify(error)
+      let place = failure.place.map { "\($0): " } ?? ""
+      note("lumosx: error: \(place)\(failure.message)")
+      if let advice = failure.advice { note("lumosx: advice: \(advice)") }
+      throw ExitCode(failure.exitCode)
+    }
+  }
+}
