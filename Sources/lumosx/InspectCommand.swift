@@ -1,0 +1,38 @@
+import ArgumentParser
+import LumosFiles
+import LumosPipeline
+
+/// `lumosx inspect`: what a file or folder contains.
+struct InspectCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "inspect",
+    abstract: "Tell what a checkpoint, bundle, scene, video or picture contains, what is missing and what is unknown.")
+
+  @Argument(help: "A bundle or scene folder, a .safetensors file, a video or a picture.")
+  var path: String
+
+  @Flag(help: "One JSON object.")
+  var json = false
+
+  func run() throws {
+    try Reporting.run(
+      onFailure: { error in
+        if json { Reporting.line(JSONValue(dictionaryLiteral: ("ok", false), ("error", Reporting.json(error))).text()) }
+      },
+      {
+        let inspection = try Inspection(path)
+        if let problem = inspection.problem {
+          if !json { for line in inspection.lines { Reporting.line(line) } }
+          throw problem
+        }
+        if json {
+          Reporting.line(
+            JSONValue.object(
+              [.init("ok", true), .init("kind", .string(inspection.kind.rawValue))] + (inspection.facts.members ?? [])
+            ).text())
+        } else {
+          for line in ["\(inspection.kind.rawValue) \(path)"] + inspection.lines { Reporting.line(line) }
+        }
+      })
+  }
+}
