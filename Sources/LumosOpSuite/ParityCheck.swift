@@ -24,6 +24,23 @@ public struct ParityResult: Sendable, Hashable, Encodable {
   /// Why it does not hold, for people; nil if it does.
   public let failure: String?
 
+  /// A row with these entries.
+  public init(
+    name: String, device: String, dtype: String, variant: String, nmse: Double, maxAbs: Double, worstIndex: [Int],
+    bound: Double, pass: Bool, failure: String?
+  ) {
+    self.name = name
+    self.device = device
+    self.dtype = dtype
+    self.variant = variant
+    self.nmse = nmse
+    self.maxAbs = maxAbs
+    self.worstIndex = worstIndex
+    self.bound = bound
+    self.pass = pass
+    self.failure = failure
+  }
+
   private enum Key: String, CodingKey {
     case name, device, dtype, variant, nmse, maxAbs, worstIndex, bound, pass, failure
   }

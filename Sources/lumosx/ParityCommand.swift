@@ -47,9 +47,9 @@ struct ParityCommand: ParsableCommand {
         report(target.run(opCase), into: &results)
       }
       if let golden {
-        try GoldenSuite(golden).run(on: target.backend, filter: filter) { result in
-          try Interruption.check()
-          report(result, into: &results)
+        let chosen = filter ?? ""
+        try GoldenSuite(golden).run(on: target.backend, matching: { chosen.isEmpty || $0.contains(chosen) }) {
+          report(ParityResult($0, device: target.backend.name), into: &results)
         }
       }
       guard !results.isEmpty else {
@@ -115,5 +115,15 @@ private struct ParityTarget {
         return .init(outputs: run.outputs, guardViolations: run.guardViolations, kernels: run.kernels)
       },
       reference: { try ReferenceEvaluator.evaluate(opCase.op, $0, as: Float.self) })
+  }
+}
+
+extension ParityResult {
+  /// A golden's comparison as a row of the report.
+  fileprivate init(_ golden: GoldenResult, device: String) {
+    self.init(
+      name: "golden \(golden.name)", device: device, dtype: "f32", variant: golden.mustDiffer ? "corrected" : "",
+      nmse: golden.nmse, maxAbs: golden.maxAbs, worstIndex: golden.worstIndex, bound: golden.bound, pass: golden.pass,
+      failure: golden.pass ? nil : golden.mustDiffer ? "agrees with a defect that it must not share" : "exceeds the bound")
   }
 }

@@ -1,20 +1,19 @@
 import LumosTensor
 
-/// The two orders in which a latent's numbers stand: files and the published code have channels first,
-/// `[16, T, h, w]`; the engine has them last, `[T, h, w, 16]`.
+/// The two orders in which a latent's or video's numbers stand: files and the published code have channels first,
+/// `[C, T, h, w]`; the engine has them last, `[T, h, w, C]`.
 extension Tensor {
-  /// `[C, T, h, w]` as `[T, h, w, C]`; float32.
-  public var channelsLast: Tensor {
-    precondition(shape.rank == 4, "\(shape) is no latent")
-    let (channels, positions) = (shape[0], shape.rowCount)
-    return transposed(rows: channels, columns: positions, [shape[1], shape[2], shape[3], channels])
+  /// `[C, axes…]` as `[axes…, C]`, float32.
+  public func channelsLast() -> Tensor {
+    precondition(shape.rank > 1, "\(shape) has no channels")
+    return transposed(rows: shape[0], columns: shape.rowCount, Shape(shape.dimensions.dropFirst() + [shape[0]]))
   }
 
-  /// `[T, h, w, C]` as `[C, T, h, w]`; float32.
-  public var channelsFirst: Tensor {
-    precondition(shape.rank == 4, "\(shape) is no latent")
-    let (positions, channels) = (shape[0] * shape[1] * shape[2], shape[3])
-    return transposed(rows: positions, columns: channels, [channels, shape[0], shape[1], shape[2]])
+  /// `[axes…, C]` as `[C, axes…]`, float32.
+  public func channelsFirst() -> Tensor {
+    precondition(shape.rank > 1, "\(shape) has no channels")
+    let axes = Array(shape.dimensions.dropLast())
+    return transposed(rows: axes.reduce(1, *), columns: shape[-1], Shape([shape[-1]] + axes))
   }
 
   private func transposed(rows: Int, columns: Int, _ shape: Shape) -> Tensor {

@@ -69,7 +69,7 @@ public struct Pipeline: Sendable {
     try output.finish()
     clock.leave()
 
-    let latents = latent.channelsFirst
+    let latents = latent.channelsFirst()
     return GenerationResult(
       outputPath: path, latentsSha256: latents.withUnsafeBytes { Sha256.hex($0) }, latents: latents,
       seconds: clock.seconds, peakDeviceBytes: clock.peakDeviceBytes, settings: settings)
@@ -102,7 +102,7 @@ public struct Pipeline: Sendable {
         .badInput, "noise is \(given.type), the video needs \(TensorType(shape, .f32))", at: "--noise",
         advice: "make noise of that shape, or change --size and --frames")
     }
-    let noise = given.converted(to: .f32).channelsLast
+    let noise = given.converted(to: .f32).channelsLast()
     guard noise.floats().allSatisfy(\.isFinite) else {
       throw LumosError(.badInput, "noise holds NaN or infinity", at: "--noise")
     }

@@ -98,19 +98,6 @@ struct GoldenRecorder {
 }
 
 extension Tensor {
-  /// A tensor `[C, axes…]` as f32 `[axes…, C]`.
-  func channelsLast() -> Tensor {
-    let channels = shape[0]
-    let positions = shape.rowCount
-    let values = floats()
-    return Tensor(Shape(Array(shape.dimensions.dropFirst()) + [channels]), .f32) { bytes in
-      let out = bytes.bindMemory(to: Float.self)
-      for c in 0..<channels {
-        for p in 0..<positions { out[p * channels + c] = values[c * positions + p] }
-      }
-    }
-  }
-
   /// The tensor without its leading axis, which the published code keeps for the batch and which must be 1.
   func withoutBatch(_ name: String) throws -> Tensor {
     guard shape.rank > 1, shape[0] == 1 else {
