@@ -112,7 +112,7 @@ public struct Inspection: Sendable {
     do {
       try bundle.verify()
       _ = try Tokenizer(modelPath: bundle.tokenizerPath, tokenizerJSONPath: bundle.tokenizerJSONPath)
-    } catch let error as LumosError { problem = error }
+    } catch { problem = error }
     return Inspection(
       .bundle, lines,
       [
