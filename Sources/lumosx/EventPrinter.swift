@@ -89,13 +89,13 @@ struct EventPrinter {
       Reporting.note("  " + text)
       return
     }
-    fputs("\r\u{1b}[K  \(text)", stderr)
+    Reporting.write("\r\u{1b}[K  \(text)", to: STDERR_FILENO)
     lineOpen = true
     if last { closeLine() }
   }
 
   private mutating func closeLine() {
-    if lineOpen { fputs("\n", stderr) }
+    if lineOpen { Reporting.write("\n", to: STDERR_FILENO) }
     lineOpen = false
   }
 }

@@ -73,7 +73,10 @@ struct GenerateCommand: ParsableCommand {
       shift: shift, guidance: guidance, seed: seed, negativePrompt: negative, ablation: without?.ablation ?? [])
     request.noise = try noise.map(Self.readNoise)
     let settings = try Settings(request, defaults: bundle.configuration)
-    let path = try output ?? Scene(scene, mode: mode.value).outputName(settings)
+    let path =
+      try output
+      ?? Scene(scene, mode: mode.value).outputName(
+        height: settings.height, width: settings.width, frames: settings.frames)
     if let saveLatents { try OutputPath.check(saveLatents) }
 
     let backend = try deviceOptions.makeBackend { printer.warning($0) }

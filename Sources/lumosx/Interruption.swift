@@ -10,6 +10,8 @@ enum Interruption {
   static func listen() {
     // A limit on file sizes is then an error of the write, like a full disk, and not the end of the process.
     signal(SIGXFSZ, SIG_IGN)
+    // Likewise a pipe without a reader.
+    signal(SIGPIPE, SIG_IGN)
     for number in [SIGINT, SIGTERM] {
       var action = sigaction()
       action.__sigaction_handler.sa_handler = { number in

@@ -124,6 +124,7 @@ extension ParityResult {
     self.init(
       name: "golden \(golden.name)", device: device, dtype: "f32", variant: golden.mustDiffer ? "corrected" : "",
       nmse: golden.nmse, maxAbs: golden.maxAbs, worstIndex: golden.worstIndex, bound: golden.bound, pass: golden.pass,
-      failure: golden.pass ? nil : golden.mustDiffer ? "agrees with a defect that it must not share" : "exceeds the bound")
+      failure: golden.pass
+        ? nil : golden.mustDiffer ? "agrees with a defect that it must not share" : "exceeds the bound")
   }
 }

@@ -5,14 +5,22 @@ import LumosTensor
 
 /// How commands speak: results on standard output, progress and failures on standard error.
 enum Reporting {
-  /// A line on standard output, flushed, so that a reader at the end of a pipe sees it at once.
-  static func line(_ text: String) {
-    print(text)
-    fflush(stdout)
-  }
+  /// A line on standard output, unbuffered, so that a reader at the end of a pipe sees it at once.
+  static func line(_ text: String) { write(text + "\n", to: STDOUT_FILENO) }
 
   /// A line on standard error.
-  static func note(_ text: String) { fputs(text + "\n", stderr) }
+  static func note(_ text: String) { write(text + "\n", to: STDERR_FILENO) }
+
+  /// Text as it is. A reader that has gone away is no failure of the work.
+  static func write(_ text: String, to descriptor: Int32) {
+    var bytes = Array(text.utf8)[...]
+    while !bytes.isEmpty {
+      let count = bytes.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
+      if count < 0 && errno == EINTR { continue }
+      guard count > 0 else { return }
+      bytes = bytes.dropFirst(count)
+    }
+  }
 
   /// The parts of a failure as machine output names them (code, message, where, advice).
   static func json(_ error: any Error) -> JSONValue {

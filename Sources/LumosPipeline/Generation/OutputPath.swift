@@ -2,9 +2,9 @@ import Glibc
 import LumosTensor
 
 /// Checks of output paths that can be made before the work.
-enum OutputPath {
+public enum OutputPath {
   /// Refuses a path whose folder does not exist or is not writable, or that is itself a folder.
-  static func check(_ path: String) throws {
+  public static func check(_ path: String) throws {
     guard !path.isEmpty else { throw LumosError(.cannotWrite, "the output path is empty") }
     var status = stat()
     if stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR {

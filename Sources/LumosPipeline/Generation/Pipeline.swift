@@ -117,13 +117,11 @@ public struct Pipeline: Sendable {
     let ids = try tokenizer.encode(scene.prompt, length: length)
     let negativeIDs = try tokenizer.encode(settings.negativePrompt, length: length)
     let masks = try scene.entities.map { entity in
-      try EntityMask.mask(promptIDs: ids, wordIDs: tokenizer.encode(entity.word, length: length), length: length)
+      try EntityMask.mask(
+        promptIDs: ids, wordIDs: tokenizer.encode(entity.word, length: length), length: length, padID: tokenizer.padID,
+        endID: tokenizer.endID)
     }
-    for (entity, mask) in zip(scene.entities, masks) where !mask.contains(true) {
-      try onEvent(
-        .warning(
-          "the caption does not contain \"\(entity.word)\" (\(entity.path)); nothing ties this image to the text"))
-    }
+    for warning in try scene.textWarnings(tokenizer, length: length) { try onEvent(.warning(warning)) }
     let session = try backend.makeSession(weights: bundle.umt5)
     let encoder = UMT5Encoder(bundle.configuration.umt5, session: session, weights: bundle.umt5)
     let prompt = try encoder.encode(ids)

@@ -58,7 +58,8 @@ public struct Inspection: Sendable {
     for entity in scene.entities {
       let image = try ImageReader.read(entity.path)
       let owner = entity.group.map { " of person \($0 + 1)" } ?? ""
-      lines.append("\(entity.kind.rawValue)\(owner): \"\(entity.word)\", \(image.width) x \(image.height), \(entity.path)")
+      lines.append(
+        "\(entity.kind.rawValue)\(owner): \"\(entity.word)\", \(image.width) x \(image.height), \(entity.path)")
       entities.append([
         "kind": .string(entity.kind.rawValue), "group": entity.group.map { .integer($0) } ?? nil,
         "word": .string(entity.word), "path": .string(entity.path), "width": .integer(image.width),
