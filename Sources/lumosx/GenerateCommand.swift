@@ -30,16 +30,16 @@ struct GenerateCommand: ParsableCommand {
   @Option(help: "Number of solver steps.")
   var steps: Int?
 
-  @Option(help: "Shift of the noise schedule.")
+  @Option(parsing: .unconditional, help: "Shift of the noise schedule.")
   var shift: Double?
 
-  @Option(help: "Strength of guidance.")
+  @Option(parsing: .unconditional, help: "Strength of guidance.")
   var guidance: Float?
 
   @Option(help: "Seed of the initial noise.")
   var seed: UInt64?
 
-  @Option(help: "Text that guidance leads away from.")
+  @Option(parsing: .unconditional, help: "Text that guidance leads away from.")
   var negative: String?
 
   @Option(help: "Initial noise [16, T, h, w] as safetensors: the tensor \"noise\", or the only one.")

@@ -13,6 +13,10 @@ enum Interruption {
     // Likewise a pipe without a reader.
     signal(SIGPIPE, SIG_IGN)
     for number in [SIGINT, SIGTERM] {
+      // What the parent ignores stays ignored (nohup, background jobs of a shell).
+      var before = sigaction()
+      sigaction(number, nil, &before)
+      if let handler = before.__sigaction_handler.sa_handler, isIgnored(handler) { continue }
       var action = sigaction()
       action.__sigaction_handler.sa_handler = { number in
         let (exchanged, _) = Interruption.received.compareExchange(
@@ -20,7 +24,16 @@ enum Interruption {
         if !exchanged { _exit(128 + number) }
       }
       sigaction(number, &action, nil)
+      // A parent that starts programs from a thread with blocked signals hands that mask down.
+      var mask = sigset_t()
+      sigemptyset(&mask)
+      sigaddset(&mask, number)
+      pthread_sigmask(SIG_UNBLOCK, &mask, nil)
     }
+  }
+
+  private static func isIgnored(_ handler: @convention(c) (Int32) -> Void) -> Bool {
+    unsafeBitCast(handler, to: Int.self) == 1  // SIG_IGN, which is a cast and thus not imported
   }
 
   /// Throws `Interrupted` if a signal has come.

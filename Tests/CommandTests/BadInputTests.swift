@@ -164,9 +164,12 @@ import Testing
   static func hugePNG() -> Data {
     func bigEndian(_ value: UInt32) -> [UInt8] { (0..<4).map { UInt8(truncatingIfNeeded: value >> (24 - 8 * $0)) } }
     func checksum(_ bytes: [UInt8]) -> UInt32 {
-      ~bytes.reduce(~UInt32(0)) { crc, byte in
-        (0..<8).reduce(crc ^ UInt32(byte)) { c, _ in c & 1 == 1 ? (c >> 1) ^ 0xedb8_8320 : c >> 1 }
+      var crc = ~UInt32(0)
+      for byte in bytes {
+        crc ^= UInt32(byte)
+        for _ in 0..<8 { crc = crc & 1 == 1 ? (crc >> 1) ^ 0xedb8_8320 : crc >> 1 }
       }
+      return ~crc
     }
     func chunk(_ kind: String, _ data: [UInt8]) -> [UInt8] {
       let body = Array(kind.utf8) + data
