@@ -86,7 +86,7 @@ public struct Settings: Sendable {
     let multiple = defaults.vae.spatialFactor * defaults.transformer.patch
     for (name, extent) in [("height", height), ("width", width)] {
       guard extent > 0, extent <= 8192, extent % multiple == 0 else {
-        let near = min(max((extent + multiple / 2) / multiple, 1), 8192 / multiple) * multiple
+        let near = (min(max(extent, multiple), 8192) + multiple / 2) / multiple * multiple
         throw LumosError(
           .usage, "\(name) \(extent) is not a multiple of \(multiple) from \(multiple) to 8192", at: "--size",
           advice: "use \(near)")
@@ -94,7 +94,7 @@ public struct Settings: Sendable {
     }
     let group = defaults.vae.temporalFactor
     guard frames >= 1, frames <= 4097, (frames - 1) % group == 0 else {
-      let near = 1 + min(max((frames - 1 + group / 2) / group, 0), 4096 / group) * group
+      let near = 1 + (min(max(frames, 1), 4097) - 1 + group / 2) / group * group
       throw LumosError(
         .usage, "\(frames) frames is not 1 + \(group)k (and at most 4097)", at: "--frames", advice: "use \(near)")
     }
