@@ -3,7 +3,7 @@
 #version 460
 #include "Common/types.glsl"
 
-layout(local_size_x = 256) in;
+layout(local_size_x = 128) in;
 layout(push_constant, scalar) uniform Push {
   FloatsIn a;
   WEIGHTS b;
@@ -13,7 +13,7 @@ layout(push_constant, scalar) uniform Push {
 } p;
 
 void main() {
-  const uint i = workgroup_index() * 256 + gl_LocalInvocationID.x;
+  const uint i = workgroup_index() * 128 + gl_LocalInvocationID.x;
   if (i >= p.count) return;
   const float a = p.a.at[i];
   const float b = load_weight(p.b, i % p.period);

@@ -8,7 +8,9 @@ extension Elementwise: OpCases {
       for (a, b): (Shape, Shape) in [([1], [1]), ([7, 13], [7, 13]), ([3, 6, 257], [1, 6, 257]), ([1031], [1])] {
         for dtype: DType in [.f32, .f16, .bf16] {
           cases.append(
-            OpCase("\(kind) \(a) and \(b) \(dtype.rawValue)", Elementwise(kind), [.init(a), .init(b, dtype)], dtype: dtype))
+            OpCase(
+              "\(kind) \(a) and \(b) \(dtype.rawValue)", Elementwise(kind), [.init(a), .init(b, dtype)],
+              dtype: dtype))
         }
       }
     }

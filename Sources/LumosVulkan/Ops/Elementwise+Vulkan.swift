@@ -7,7 +7,7 @@ extension Elementwise: VulkanLowering {
       Dispatch(
         "Elementwise.\(kind.rawValue).\(types.inputs[1].dtype.variant)",
         push: [.input(0), .input(1), .output(0), .count(count), .count(types.inputs[1].shape.count)],
-        grid: .folded((count + 255) / 256, device))
+        grid: .folded((count + 127) / 128, device))
     ]
   }
 }
