@@ -15,6 +15,7 @@ public enum OpCatalog {
     LayerNorm.self,
     Linear.self,
     Modulate.self,
+    MultiLinear.self,
     Patchify.self,
     PooledQueries.self,
     RelationBias.self,

@@ -48,12 +48,16 @@ public struct Attention: OpDescriptor {
   public let spans: [Span]
   /// The additive bias.
   public let bias: Bias
+  /// How many identical keys the very last key stands for: `ln` of it is added to that key's scores. Exact folding of
+  /// text padding: all padding keys are equal, so one of them with this count gives the same softmax.
+  public let lastKeyCount: Int
 
-  public init(heads: Int, scale: Float, spans: [Span], bias: Bias = .none) {
+  public init(heads: Int, scale: Float, spans: [Span], bias: Bias = .none, lastKeyCount: Int = 1) {
     self.heads = heads
     self.scale = scale
     self.spans = spans
     self.bias = bias
+    self.lastKeyCount = lastKeyCount
   }
 
   public func outputTypes(_ inputs: [TensorType]) throws(OpError) -> [TensorType] {
@@ -62,6 +66,7 @@ public struct Attention: OpDescriptor {
     let (q, k, v) = (inputs[0].shape, inputs[1].shape, inputs[2].shape)
     try require(k == v && q[1] == k[1], "q \(q), k \(k), v \(v)")
     try require(heads > 0 && q[1] % heads == 0, "width \(q[1]) is not \(heads) heads")
+    try require(lastKeyCount >= 1, "the last key counts \(lastKeyCount) times")
     var last = 0
     for span in spans {
       try require(

@@ -1,11 +1,14 @@
 import LumosTensor
 
 /// The VAE's norm: every position's channel vector scaled to length `√C` and multiplied by γ:
-/// `x / max(‖x‖₂, 1e-12) · √C · γ`. Inputs x `[…, C]` (channels last), gamma `[C]` (MODEL.md section 11).
+/// `x / max(‖x‖₂, 1e-12) · √C · γ`, then an optional nonlinearity. Inputs x `[…, C]` (channels last), gamma `[C]` (MODEL.md section 11).
 public struct ChannelNorm: OpDescriptor {
   public static let name = "ChannelNorm"
 
-  public init() {}
+  /// Nonlinearity that follows, or nil. Models build `Activation`, the fusion pass moves it in here.
+  public let activation: Activation.Kind?
+
+  public init(activation: Activation.Kind? = nil) { self.activation = activation }
 
   public func outputTypes(_ inputs: [TensorType]) throws(OpError) -> [TensorType] {
     try require(inputs, count: 2...2)

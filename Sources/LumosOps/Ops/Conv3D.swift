@@ -5,6 +5,10 @@ import LumosTensor
 /// Inputs x `[T, H, W, C]`, weight `[O, kt, kh, kw, C]`, bias `[O]`, optionally history `[Th, H, W, C]`, which stands
 /// before x in time. Time is not padded: output frame j covers frames `stride.time · j ..< stride.time · j + kt` of
 /// history and x together. Space is padded with zeros as `padding` says. Output `[T', H', W', O]`.
+///
+/// With `upsamples` every pixel of x (and of history) counts as a 2 x 2 square before padding; with `addsResidual` the
+/// last input, shaped like the output, is added to it. Models build `UpsampleNearest` and `Elementwise`, the fusion
+/// pass moves them in here.
 public struct Conv3D: OpDescriptor {
   public static let name = "Conv3D"
 
@@ -38,37 +42,50 @@ public struct Conv3D: OpDescriptor {
   public let stride: Stride
   /// Zeros around a frame.
   public let padding: Padding
+  /// Whether pixels are doubled in both directions of space first.
+  public let upsamples: Bool
+  /// Whether the last input is added to the output.
+  public let addsResidual: Bool
 
-  public init(stride: Stride = Stride(), padding: Padding) {
+  public init(stride: Stride = Stride(), padding: Padding, upsamples: Bool = false, addsResidual: Bool = false) {
     self.stride = stride
     self.padding = padding
+    self.upsamples = upsamples
+    self.addsResidual = addsResidual
   }
 
+  /// Whether there is a history among this many inputs.
+  public func hasHistory(inputCount: Int) -> Bool { inputCount - (addsResidual ? 1 : 0) == 4 }
+
   public func outputTypes(_ inputs: [TensorType]) throws(OpError) -> [TensorType] {
-    try require(inputs, count: 3...4)
+    try require(inputs, count: addsResidual ? 4...5 : 3...4)
     try requireActivation(inputs[0], "x", rank: 4)
     try require(inputs[1].shape.rank == 5, "weight must have 5 axes, is \(inputs[1].shape)")
     let (x, w) = (inputs[0].shape, inputs[1].shape)
     try requireWeight(inputs[1], "weight", [w[0], w[1], w[2], w[3], x[3]])
     try requireWeight(inputs[2], "bias", [w[0]])
     var frames = x[0]
-    if inputs.count == 4 {
+    if hasHistory(inputCount: inputs.count) {
       try requireActivation(inputs[3], "history", rank: 4)
       try require(
         inputs[3].shape.dimensions.dropFirst() == x.dimensions.dropFirst(), "history \(inputs[3].shape) before \(x)")
       frames += inputs[3].shape[0]
     }
     let border = padding.leading + padding.trailing
+    let zoom = upsamples ? 2 : 1
     try require(
-      frames >= w[1] && x[1] + border >= w[2] && x[2] + border >= w[3] && w.count > 0,
+      frames >= w[1] && zoom * x[1] + border >= w[2] && zoom * x[2] + border >= w[3] && w.count > 0,
       "\(frames) frames of \(x) are smaller than the kernel \(w)")
-    return [
-      TensorType(
-        [
-          (frames - w[1]) / stride.time + 1, (x[1] + border - w[2]) / stride.space + 1,
-          (x[2] + border - w[3]) / stride.space + 1, w[0],
-        ], .f32)
-    ]
+    let output = TensorType(
+      [
+        (frames - w[1]) / stride.time + 1, (zoom * x[1] + border - w[2]) / stride.space + 1,
+        (zoom * x[2] + border - w[3]) / stride.space + 1, w[0],
+      ], .f32)
+    if addsResidual {
+      let residual = inputs[inputs.count - 1]
+      try require(residual == output, "residual \(residual) for output \(output)")
+    }
+    return [output]
   }
 
   public func flops(_ inputs: [TensorType]) -> Int {

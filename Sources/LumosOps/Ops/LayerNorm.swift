@@ -1,21 +1,33 @@
 import LumosTensor
 
 /// `(x - mean) / √(variance + ε)` over the last axis (biased variance), then `· weight + bias` if they are given.
-/// Inputs x `[…, D]`, optionally weight `[D]` and bias `[D]`.
+/// Inputs x `[…, D]`, optionally weight `[D]` and bias `[D]`. With `modulation` the result y becomes
+/// `y · (1 + table[scaleRow]) + table[shiftRow]`, table `[R, D]` being the last input; models build `Modulate`, the
+/// fusion pass moves it in here.
 public struct LayerNorm: OpDescriptor {
   public static let name = "LayerNorm"
   /// Added to the variance.
   public let epsilon: Float
+  /// Scale and shift that follow, or nil.
+  public let modulation: Modulate?
 
-  public init(epsilon: Float) { self.epsilon = epsilon }
+  public init(epsilon: Float, modulation: Modulate? = nil) {
+    self.epsilon = epsilon
+    self.modulation = modulation
+  }
+
+  /// Whether there are weight and bias among this many inputs.
+  public func isAffine(inputCount: Int) -> Bool { inputCount - (modulation == nil ? 0 : 1) == 3 }
 
   public func outputTypes(_ inputs: [TensorType]) throws(OpError) -> [TensorType] {
-    try require(inputs.count == 1 || inputs.count == 3, "takes x, or x, weight and bias")
+    let own = inputs.dropLast(modulation == nil ? 0 : 1)
+    try require(own.count == 1 || own.count == 3, "takes x, or x, weight and bias")
     try requireActivation(inputs[0], "x")
     try require(inputs[0].shape.rank >= 1, "x has no axis")
-    for (input, role) in zip(inputs.dropFirst(), ["weight", "bias"]) {
+    for (input, role) in zip(own.dropFirst(), ["weight", "bias"]) {
       try requireWeight(input, role, [inputs[0].shape[-1]])
     }
+    if let modulation { _ = try modulation.outputTypes([inputs[0], inputs[inputs.count - 1]]) }
     return [inputs[0]]
   }
 

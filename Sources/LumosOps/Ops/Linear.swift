@@ -2,21 +2,61 @@ import LumosTensor
 
 /// `y = x Wᵀ + b`: inputs x `[M, K]`, weight `[N, K]`, optionally bias `[N]`; output `[M, N]`.
 ///
-/// Any leading axes of x are rows. Accumulation in float32.
+/// Any leading axes of x are rows. Accumulation in float32. An epilogue applies to y before it is stored; its operands
+/// come behind the others. Models build plain linear layers; the fusion pass adds epilogues.
 public struct Linear: OpDescriptor {
   public static let name = "Linear"
 
-  public init() {}
+  /// What happens to y on its way out.
+  public enum Epilogue: Sendable, Hashable {
+    /// Nothing.
+    case none
+    /// A nonlinearity.
+    case activation(Activation.Kind)
+    /// `residual + y`; one more input, residual, shaped like the output.
+    case add
+    /// `residual + y · table[gateRow]`; two more inputs, residual shaped like the output and table `[R, N]`.
+    case gatedAdd(gateRow: Int)
+
+    /// Number of operands of its own.
+    public var operandCount: Int {
+      switch self {
+      case .none, .activation: 0
+      case .add: 1
+      case .gatedAdd: 2
+      }
+    }
+  }
+
+  /// What happens to y on its way out.
+  public let epilogue: Epilogue
+
+  public init(epilogue: Epilogue = .none) { self.epilogue = epilogue }
+
+  /// Whether there is a bias among this many inputs.
+  public func hasBias(inputCount: Int) -> Bool { inputCount - epilogue.operandCount == 3 }
 
   public func outputTypes(_ inputs: [TensorType]) throws(OpError) -> [TensorType] {
-    try require(inputs, count: 2...3)
+    let extra = epilogue.operandCount
+    try require(inputs, count: 2 + extra...3 + extra)
     try requireActivation(inputs[0], "x")
     try require(inputs[0].shape.rank >= 1 && inputs[1].shape.rank == 2, "x \(inputs[0].shape), W \(inputs[1].shape)")
     let width = inputs[0].shape[-1]
     let outputs = inputs[1].shape[0]
     try requireWeight(inputs[1], "weight", [outputs, width])
-    if inputs.count == 3 { try requireWeight(inputs[2], "bias", [outputs]) }
-    return [TensorType(Shape(inputs[0].shape.dimensions.dropLast() + [outputs]), .f32)]
+    if hasBias(inputCount: inputs.count) { try requireWeight(inputs[2], "bias", [outputs]) }
+    let output = TensorType(Shape(inputs[0].shape.dimensions.dropLast() + [outputs]), .f32)
+    if extra > 0 {
+      let residual = inputs[inputs.count - extra]
+      try require(residual == output, "residual \(residual) for output \(output)")
+    }
+    if case .gatedAdd(let row) = epilogue {
+      let table = inputs[inputs.count - 1]
+      try requireActivation(table, "table", rank: 2)
+      try require(
+        table.shape[1] == outputs && row >= 0 && row < table.shape[0], "row \(row) of table \(table.shape)")
+    }
+    return [output]
   }
 
   public func flops(_ inputs: [TensorType]) -> Int { 2 * inputs[0].shape.count * inputs[1].shape[0] }

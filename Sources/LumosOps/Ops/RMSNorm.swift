@@ -1,18 +1,27 @@
 import LumosTensor
 
 /// `x · rsqrt(mean(x²) + ε) · weight` over the last axis. Inputs x `[…, D]`, weight `[D]`.
+///
+/// With `rotary` the result is then turned by it; its cosines and sines are the last two inputs, and x has two axes.
+/// Models build `Rotary`, the fusion pass moves it in here.
 public struct RMSNorm: OpDescriptor {
   public static let name = "RMSNorm"
   /// Added to the mean square.
   public let epsilon: Float
+  /// Rotary positions that follow, or nil.
+  public let rotary: Rotary?
 
-  public init(epsilon: Float) { self.epsilon = epsilon }
+  public init(epsilon: Float, rotary: Rotary? = nil) {
+    self.epsilon = epsilon
+    self.rotary = rotary
+  }
 
   public func outputTypes(_ inputs: [TensorType]) throws(OpError) -> [TensorType] {
-    try require(inputs, count: 2...2)
+    try require(inputs.count == (rotary == nil ? 2 : 4), "takes x and weight, and cosines and sines with rotary")
     try requireActivation(inputs[0], "x")
     try require(inputs[0].shape.rank >= 1, "x has no axis")
     try requireWeight(inputs[1], "weight", [inputs[0].shape[-1]])
+    if let rotary { _ = try rotary.outputTypes([inputs[0], inputs[2], inputs[3]]) }
     return [inputs[0]]
   }
 

@@ -1,0 +1,58 @@
+import LumosOps
+
+/// Rewrites of a graph that leave its results unchanged, up to rounding.
+///
+/// Every pass is a pure function from graph to graph. The reference backend runs graphs as models build them, the
+/// Vulkan backend runs them after `all`: parity of the two proves the passes. Each has a switch for its own parity test.
+public struct Passes: OptionSet, Sendable, Hashable {
+  public let rawValue: Int
+
+  public init(rawValue: Int) { self.rawValue = rawValue }
+
+  /// Norm and modulation, norm and rotary, norm and nonlinearity become one op.
+  public static let fuseNorms = Passes(rawValue: 1 << 0)
+  /// Linear layers and convolutions take their nonlinearity, gate and residual with them.
+  public static let fuseEpilogues = Passes(rawValue: 1 << 1)
+  /// Nearest upsampling becomes part of the convolution that follows.
+  public static let fuseUpsampling = Passes(rawValue: 1 << 2)
+  /// Linear layers of one input become one op.
+  public static let joinProjections = Passes(rawValue: 1 << 3)
+  /// Nodes whose results nobody reads go away.
+  public static let removeDeadCode = Passes(rawValue: 1 << 4)
+
+  /// Every pass.
+  public static let all: Passes = [.fuseNorms, .fuseEpilogues, .fuseUpsampling, .joinProjections, .removeDeadCode]
+
+  /// Each pass with its name, for switches and tests.
+  public static let named: [(name: String, pass: Passes)] = [
+    ("fuseNorms", .fuseNorms), ("fuseEpilogues", .fuseEpilogues), ("fuseUpsampling", .fuseUpsampling),
+    ("joinProjections", .joinProjections), ("removeDeadCode", .removeDeadCode),
+  ]
+
+  /// `graph` after the chosen passes.
+  public func apply(to graph: Graph) -> Graph {
+    var graph = graph
+    if contains(.removeDeadCode) { graph = DeadCode.remove(from: graph) }
+    if contains(.fuseNorms) { graph = Fusion.norms(graph) }
+    if contains(.fuseUpsampling) { graph = Fusion.upsampling(graph) }
+    if contains(.fuseEpilogues) { graph = Fusion.epilogues(graph) }
+    if contains(.joinProjections) { graph = Fusion.projections(graph) }
+    return graph
+  }
+}
+
+/// Removes nodes whose results reach neither an output nor a state.
+public enum DeadCode {
+  /// `graph` without them. Values keep their identities.
+  public static func remove(from graph: Graph) -> Graph {
+    var needed = Set(graph.outputs.map(\.value) + graph.stateUpdates.map(\.value))
+    var kept: [Graph.Node] = []
+    for node in graph.nodes.reversed() where node.outputs.contains(where: needed.contains) {
+      needed.formUnion(node.inputs)
+      kept.append(node)
+    }
+    var result = graph
+    result.nodes = kept.reversed()
+    return result
+  }
+}
