@@ -51,6 +51,8 @@ layout(push_constant, scalar) uniform Push {
   uint first;   // workgroups of earlier dispatches of the same evaluation
   uint groups;  // workgroups of this one
   float scale;
+  uint last_key;          // the key that stands for several; past all keys if none does
+  float last_key_weight;  // logarithm of how many
 #if defined(RELATION)
   uint keys;
   uint first_token;
@@ -161,6 +163,7 @@ void main() {
         float value = LOWEST;
         if (key0 + local < key_end) {
           value = p.scale * score[r * SCORES + s];
+          if (key0 + local == p.last_key) value += p.last_key_weight;
 #if defined(RELATION)
           const uint bias = bias_rows[row0 + r];
           if (bias != NO_BIAS) value += load_weight(p.bias, bias * p.keys + key0 + local);

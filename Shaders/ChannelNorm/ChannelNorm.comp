@@ -1,6 +1,7 @@
-// x / max(|x|, 1e-12) * sqrt(C) * gamma over each position's channels.
+// x / max(|x|, 1e-12) * sqrt(C) * gamma over each position's channels, then a nonlinearity unless it is ACTIVATION_NONE.
 #version 460
 #include "Common/types.glsl"
+#include "Common/activation.glsl"
 
 layout(push_constant, scalar) uniform Push {
   FloatsIn x;
@@ -11,6 +12,7 @@ layout(push_constant, scalar) uniform Push {
 } p;
 
 #include "Common/rows.glsl"
+layout(constant_id = 1) const uint ACTIVATION = ACTIVATION_NONE;
 
 void main() {
   const uint row = row_index();
@@ -19,6 +21,6 @@ void main() {
   const float norm = sqrt(row_sums(p.x, first, width, 0.0).y);
   const float factor = sqrt(float(p.width)) / max(norm, 1e-12);
   for (uint c = row_lane(); c < width; c += LANES) {
-    p.result.at[first + c] = p.x.at[first + c] * factor * load_weight(p.gamma, c);
+    p.result.at[first + c] = activate(ACTIVATION, p.x.at[first + c] * factor * load_weight(p.gamma, c));
   }
 }

@@ -1,4 +1,5 @@
-// (x - mean) / sqrt(variance + epsilon) over each row, then * weight + bias in the affine variants.
+// (x - mean) / sqrt(variance + epsilon) over each row, then * weight + bias in the affine variants, then, where
+// MODULATED, * (1 + scale) + shift; scale and shift are rows of the modulation table, addressed by the host.
 //
 // Corrected two-pass variance (Chan, Golub and LeVeque 1983): the first pass gives a rounded mean, the second the
 // deviations from it. Their own mean is what the rounding left; taking it out of the variance and of the output makes
@@ -10,6 +11,8 @@ layout(push_constant, scalar) uniform Push {
   FloatsIn x;
   WEIGHTS weight;
   WEIGHTS bias;
+  FloatsIn scale;
+  FloatsIn shift;
   FloatsOut result;
   uint rows;
   uint width;
@@ -17,6 +20,7 @@ layout(push_constant, scalar) uniform Push {
 } p;
 
 #include "Common/rows.glsl"
+layout(constant_id = 1) const bool MODULATED = false;
 
 void main() {
   const uint row = row_index();
@@ -34,6 +38,7 @@ void main() {
 #if defined(AFFINE)
     y = y * load_weight(p.weight, c) + load_weight(p.bias, c);
 #endif
+    if (MODULATED) y = y * (1.0 + p.scale.at[c]) + p.shift.at[c];
     p.result.at[first + c] = y;
   }
 }

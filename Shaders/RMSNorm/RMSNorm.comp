@@ -1,17 +1,26 @@
-// x * rsqrt(mean(x^2) + epsilon) * weight over each row.
+// x * rsqrt(mean(x^2) + epsilon) * weight over each row. Where ROTARY, channels (2i, 2i + 1) of every head of the result
+// then turn by the row's angle i: (a, b) -> (a cos - b sin, a sin + b cos).
 #version 460
 #include "Common/types.glsl"
+#include "Common/divide.glsl"
 
 layout(push_constant, scalar) uniform Push {
   FloatsIn x;
   WEIGHTS weight;
+  FloatsIn cosines;  // [rows, pairs]
+  FloatsIn sines;
   FloatsOut result;
   uint rows;
   uint width;
   float epsilon;
+  Divisor pairs;  // of a head
 } p;
 
 #include "Common/rows.glsl"
+layout(constant_id = 1) const bool ROTARY = false;
+
+// Element c of the row at `first`, normed.
+float normed(uint first, uint c, float inverse) { return p.x.at[first + c] * inverse * load_weight(p.weight, c); }
 
 void main() {
   const uint row = row_index();
@@ -19,7 +28,17 @@ void main() {
   const uint first = row * p.width;
   const float mean_square = row_sums(p.x, first, width, 0.0).y / float(p.width);
   const float inverse = inversesqrt(mean_square + p.epsilon);
-  for (uint c = row_lane(); c < width; c += LANES) {
-    p.result.at[first + c] = p.x.at[first + c] * inverse * load_weight(p.weight, c);
+  if (!ROTARY) {
+    for (uint c = row_lane(); c < width; c += LANES) p.result.at[first + c] = normed(first, c, inverse);
+    return;
+  }
+  for (uint i = row_lane(); 2 * i < width; i += LANES) {
+    const uint angle = row * p.pairs.value + modulo(i, p.pairs);
+    const float cosine = p.cosines.at[angle];
+    const float sine = p.sines.at[angle];
+    const float a = normed(first, 2 * i, inverse);
+    const float b = normed(first, 2 * i + 1, inverse);
+    p.result.at[first + 2 * i] = a * cosine - b * sine;
+    p.result.at[first + 2 * i + 1] = a * sine + b * cosine;
   }
 }

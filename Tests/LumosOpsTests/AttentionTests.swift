@@ -68,6 +68,47 @@ import Testing
     #expect(Self.error(single, expected) <= 1e-12)
   }
 
+  /// The last key `count` times, with its bias and value, is the last key once with `lastKeyCount`.
+  @Test(arguments: layouts) func aKeyThatCountsSeveralTimesEqualsItsCopies(_ layout: Layout) throws {
+    let (keys, width, count) = (layout.keys, layout.heads * layout.size, 5)
+    // A relative position differs from copy to copy, so copies of a key cannot stand in for it there.
+    if case .relativePosition = layout.bias { return }
+    var random = SplitMix64(seed: 8)
+    func tensor(_ shape: Shape) -> [Double] { (0..<shape.count).map { _ in Double(random.normal()) } }
+    func copies(_ values: [Double], of width: Int) -> [Double] {
+      values + (1..<count).flatMap { _ in values.suffix(width) }
+    }
+    let (q, k, v) = (tensor([layout.queries, width]), tensor([keys, width]), tensor([keys, width]))
+    func evaluate(_ op: Attention, keys: Int, _ k: [Double], _ v: [Double], _ bias: [Double]) throws -> [Double] {
+      var inputs = [
+        ReferenceArray(q, [layout.queries, width]), ReferenceArray(k, [keys, width]), ReferenceArray(v, [keys, width]),
+      ]
+      if !bias.isEmpty { inputs.append(ReferenceArray(bias, [bias.count / keys / layout.heads, layout.heads, keys])) }
+      return op.evaluate(inputs, outputs: try op.outputTypes(inputs.map { TensorType($0.shape, .f32) }))[0]
+    }
+    var bias: [Double] = []
+    if case .relation(let cells) = layout.bias {
+      bias = tensor([cells.images * cells.cellsPerImage, layout.heads, keys])
+    }
+    let rows = stride(from: 0, to: bias.count, by: keys).map { Array(bias[$0..<$0 + keys]) }
+    let folded = Attention(
+      heads: layout.heads, scale: 0.375, spans: layout.spans, bias: layout.bias, lastKeyCount: count)
+    let all = Attention(
+      heads: layout.heads, scale: 0.375,
+      spans: layout.spans.map { span in
+        let end = span.keyEnd == keys && span.keyStart < keys ? keys + count - 1 : span.keyEnd
+        return .init(queries: span.queryStart..<span.queryEnd, keys: span.keyStart..<end)
+      }, bias: layout.bias)
+    let actual = try evaluate(folded, keys: keys, k, v, bias)
+    let expected = try evaluate(
+      all, keys: keys + count - 1, copies(k, of: width), copies(v, of: width), rows.flatMap { copies($0, of: 1) })
+    #expect(Self.error(actual, expected) <= 1e-28)
+    // It matters exactly where a span reaches the last key among others.
+    let reaches = layout.spans.contains { $0.keyEnd == keys && $0.keyStart < keys - 1 && $0.queryStart < $0.queryEnd }
+    let plain = Attention(heads: layout.heads, scale: 0.375, spans: layout.spans, bias: layout.bias)
+    #expect((Self.error(try evaluate(plain, keys: keys, k, v, bias), expected) > 1e-4) == reaches)
+  }
+
   /// Squared error over squared magnitude.
   static func error(_ values: [Double], _ expected: [Double]) -> Double {
     var (error, power) = (0.0, 0.0)

@@ -1,3 +1,4 @@
+import Glibc
 import LumosOps
 import LumosReference
 import LumosTensor
@@ -39,6 +40,35 @@ struct NormAndLayoutTests {
     let x = Tensor([3, 4, 0, 0] as [Float], [2, 2])
     let weight = Tensor([1, 2] as [Float], [2])
     expectEqual(try evaluate(RMSNorm(epsilon: 3.5), x, weight), [0.75, 2, 0, 0])
+  }
+
+  @Test("Fused forms: the norm first, over the whole row, then what follows")
+  func fusedNorms() throws {
+    let root = 5.0.squareRoot()
+    let x = Tensor([0, 2, 4, 6] as [Float], [1, 4])
+    // Rows: scale, unused, shift.
+    let table = Tensor([1, 1, 2, 2, 9, 9, 9, 9, 10, 20, 30, 40] as [Float], [3, 4])
+    let modulate = Modulate(shiftRow: 2, scaleRow: 0)
+    expectEqual(
+      try evaluate(LayerNorm(epsilon: 1e-12, modulation: modulate), x, table),
+      [10 - 6 / root, 20 - 2 / root, 30 + 3 / root, 40 + 9 / root])
+    let (weight, bias) = (Tensor([1, 1, 1, 2] as [Float], [4]), Tensor([0, 1, 0, 0] as [Float], [4]))
+    expectEqual(
+      try evaluate(LayerNorm(epsilon: 1e-12, modulation: modulate), x, weight, bias, table),
+      [10 - 6 / root, 22 - 2 / root, 30 + 3 / root, 40 + 18 / root])
+
+    // Mean square 25 over both heads; the heads turn by the same angles, a quarter and none.
+    let y = Tensor([5, -5, 5, 5, -5, 5, -5, -5] as [Float], [1, 8])
+    let gain = Tensor([1, 2, 1, 1, 1, 1, 3, 1] as [Float], [8])
+    let (cosines, sines) = (Tensor([0, 1] as [Float], [1, 2]), Tensor([1, 0] as [Float], [1, 2]))
+    expectEqual(
+      try evaluate(RMSNorm(epsilon: 1e-12, rotary: Rotary(heads: 2)), y, gain, cosines, sines),
+      [2, 1, 1, 1, -1, -1, -3, -1])
+
+    let z = Tensor([3, 4] as [Float], [2])
+    let gamma = Tensor([1, -1] as [Float], [2])
+    let normed = [0.6 * 2.0.squareRoot(), -0.8 * 2.0.squareRoot()]
+    expectEqual(try evaluate(ChannelNorm(activation: .silu), z, gamma), normed.map { $0 / (1 + exp(-$0)) })
   }
 
   @Test("ChannelNorm: length √C; a zero vector stays zero; short vectors are divided by 1e-12")

@@ -28,6 +28,23 @@ struct ShapeRuleTests {
     Refusal("bias of another width", LayerNorm(epsilon: 1e-6), [2, 4], [4], [5]),
     Refusal("weight without bias", LayerNorm(epsilon: 1e-6), [2, 4], [4]),
     Refusal("scalar", LayerNorm(epsilon: 1e-6), []),
+    Refusal(
+      "modulation without a table", LayerNorm(epsilon: 1e-6, modulation: .init(shiftRow: 0, scaleRow: 1)), [2, 4]),
+    Refusal(
+      "modulation row outside the table", LayerNorm(epsilon: 1e-6, modulation: .init(shiftRow: 0, scaleRow: 2)),
+      [2, 4],
+      [2, 4]),
+    Refusal(
+      "modulation table of another width", LayerNorm(epsilon: 1e-6, modulation: .init(shiftRow: 0, scaleRow: 1)),
+      [2, 4], [4], [4], [2, 5]),
+    Refusal("rotary without tables", RMSNorm(epsilon: 1e-6, rotary: Rotary(heads: 2)), [3, 8], [8]),
+    Refusal(
+      "rotary of heads of odd size", RMSNorm(epsilon: 1e-6, rotary: Rotary(heads: 2)), [3, 6], [6], [3, 1], [3, 1]),
+    Refusal(
+      "rotary of three axes", RMSNorm(epsilon: 1e-6, rotary: Rotary(heads: 2)), [1, 3, 8], [8], [3, 2], [3, 2]),
+    Refusal(
+      "a last key that counts zero times", Attention(heads: 1, scale: 1, spans: [], lastKeyCount: 0), [3, 8], [4, 8],
+      [4, 8]),
     Refusal("weight of another width", RMSNorm(epsilon: 1e-6), [2, 4], [2]),
     Refusal("weight with an axis too many", RMSNorm(epsilon: 1e-6), [2, 4], [1, 4]),
     Refusal("gamma of another width", ChannelNorm(), [1, 2, 2, 4], [3]),

@@ -107,6 +107,12 @@ private let attentionMutants: [Mutant] = [
     [.init([19, 16], .f32, .normal(deviation: 20)), .init([150, 16]), .init([150, 16])],
     .source("sum *= factor;", by: "")),
   Mutant(
+    "Attention: the last key's count is given to the key before",
+    Attention(
+      heads: 1, scale: 0.25, spans: [.init(queries: 0..<19, keys: 0..<66)], lastKeyCount: 100),
+    [.init([19, 16]), .init([66, 16]), .init([66, 16])],
+    .dispatches { $0.changingLast { $0.exchange(.uint(65), .uint(64)) } }),
+  Mutant(
     "RelationBias: the score keeps its sign", RelationBias(heads: 2, scale: 0.25, ratio: 0.5),
     [.init([6, 32]), .init([37, 32]), .init([3, 37])],
     .source("abs(p.scale * score[r][c])", by: "(p.scale * score[r][c])")),
@@ -124,6 +130,19 @@ private let normMutants: [Mutant] = [
     .source(
       "lane_sums[me] += lane_sums[me + distance];\n    barrier();",
       by: "lane_sums[me] += lane_sums[me + distance];")),
+  Mutant(
+    "RMSNorm: every head has its own angles", RMSNorm(epsilon: 1e-6, rotary: Rotary(heads: 3)),
+    [.init([5, 30]), .init([30]), .init([5, 5]), .init([5, 5])],
+    .source("row * p.pairs.value + modulo(i, p.pairs)", by: "min(row * p.pairs.value + i, 24)")),
+  Mutant(
+    "LayerNorm: shift and scale are exchanged",
+    LayerNorm(epsilon: 1e-6, modulation: Modulate(shiftRow: 0, scaleRow: 1)), [.init([7, 13]), .init([6, 13])],
+    .dispatches { $0.changingLast { $0.exchange(.input(1, offset: 0), .input(1, offset: 52)) } }),
+  Mutant(
+    "ChannelNorm: the nonlinearity comes before γ", ChannelNorm(activation: .silu), [.init([5, 97]), .init([97])],
+    .source(
+      "activate(ACTIVATION, p.x.at[first + c] * factor * load_weight(p.gamma, c))",
+      by: "activate(ACTIVATION, p.x.at[first + c] * factor) * load_weight(p.gamma, c)")),
   Mutant(
     "ChannelNorm: the last channel is left out of the sum", ChannelNorm(), [.init([5, 97]), .init([97])],
     .source("if (c < width) deviations", by: "if (c < width - 1) deviations")),

@@ -2,19 +2,23 @@ import LumosOps
 import LumosTensor
 
 extension Attention: OpCases {
-  public static var cases: [OpCase] { spanCases + relationCases + relativePositionCases + benchmarkCases }
+  public static var cases: [OpCase] {
+    spanCases + relationCases + relativePositionCases + lastKeyCases + benchmarkCases
+  }
 
   /// A case with normal queries, keys and values and the usual scale.
   private static func make(
     _ name: String, queries: Int, keys: Int, heads: Int, size: Int, spans: [Span]? = nil, bias: Bias = .none,
-    biasInput: [OpCase.Input] = [], scale: Float? = nil, dtype: DType = .f32, purpose: OpCase.Purpose = .parity
+    biasInput: [OpCase.Input] = [], scale: Float? = nil, lastKeyCount: Int = 1, dtype: DType = .f32,
+    purpose: OpCase.Purpose = .parity
   ) -> OpCase {
     let width = heads * size
+    let last = lastKeyCount == 1 ? "" : ", last key \(lastKeyCount) times"
     return OpCase(
-      "\(name), \(queries) x \(keys), \(heads) x \(size)",
+      "\(name), \(queries) x \(keys), \(heads) x \(size)\(last)",
       Attention(
         heads: heads, scale: scale ?? 1 / Float(size).squareRoot(),
-        spans: spans ?? [Span(queries: 0..<queries, keys: 0..<keys)], bias: bias),
+        spans: spans ?? [Span(queries: 0..<queries, keys: 0..<keys)], bias: bias, lastKeyCount: lastKeyCount),
       [.init([queries, width]), .init([keys, width]), .init([keys, width])] + biasInput, dtype: dtype,
       purpose: purpose)
   }
@@ -79,14 +83,14 @@ extension Attention: OpCases {
   /// Cross-attention of `cells` to `keys` text keys.
   private static func relation(
     _ name: String, _ cells: RelationCells, keys: Int, heads: Int, size: Int, spans: [Span]? = nil,
-    purpose: OpCase.Purpose = .parity
+    lastKeyCount: Int = 1, purpose: OpCase.Purpose = .parity
   ) -> OpCase {
     make(
       "relation, \(name)", queries: cells.firstToken + cells.images * cells.area, keys: keys, heads: heads, size: size,
       spans: spans, bias: .relation(cells),
       biasInput: [
         .init([cells.images * cells.cellsPerImage, heads, keys], .f32, .uniform(lower: -1, upper: 2))
-      ], purpose: purpose)
+      ], lastKeyCount: lastKeyCount, purpose: purpose)
   }
 
   private static var relationCases: [OpCase] {
@@ -114,12 +118,12 @@ extension Attention: OpCases {
   /// Encoder self-attention of `positions`, of which the first `keys` are seen.
   private static func relativePosition(
     _ name: String, _ positions: Int, keys: Int, heads: Int, size: Int, _ dtype: DType,
-    buckets: RelativeBuckets = RelativeBuckets(), purpose: OpCase.Purpose = .parity
+    buckets: RelativeBuckets = RelativeBuckets(), lastKeyCount: Int = 1, purpose: OpCase.Purpose = .parity
   ) -> OpCase {
     make(
       "relative position, \(name), \(dtype.rawValue)", queries: positions, keys: positions, heads: heads, size: size,
       spans: [Span(queries: 0..<positions, keys: 0..<keys)], bias: .relativePosition(buckets),
-      biasInput: [.init([buckets.count, heads], dtype)], dtype: dtype, purpose: purpose)
+      biasInput: [.init([buckets.count, heads], dtype)], lastKeyCount: lastKeyCount, dtype: dtype, purpose: purpose)
   }
 
   private static var relativePositionCases: [OpCase] {
@@ -133,6 +137,31 @@ extension Attention: OpCases {
       relativePosition(
         "8 buckets to 20", 50, keys: 50, heads: 3, size: 16, .f32, buckets: RelativeBuckets(count: 8, maxDistance: 20))
     ]
+  }
+
+  /// The last key stands for several, as folded text padding does. It is first, in the middle and last of a step, alone,
+  /// and outside of some spans.
+  private static var lastKeyCases: [OpCase] {
+    let spans = [
+      Span(queries: 0..<7, keys: 0..<71), Span(queries: 7..<20, keys: 0..<70), Span(queries: 22..<31, keys: 70..<71),
+      Span(queries: 31..<50, keys: 64..<71), Span(queries: 50..<53, keys: 71..<71),
+    ]
+    let cells = RelationCells(firstToken: 11, images: 2, height: 6, width: 10)
+    return [1, 64, 65, 128, 129].map { make("folded", queries: 37, keys: $0, heads: 2, size: 16, lastKeyCount: 490) }
+      + [
+        make("folded", queries: 83, keys: 71, heads: 3, size: 16, spans: spans, lastKeyCount: 3),
+        make("folded", queries: 67, keys: 33, heads: 1, size: 128, lastKeyCount: 480),
+        make("folded", queries: 5, keys: 0, heads: 2, size: 16, lastKeyCount: 5),
+        relation("folded", cells, keys: 23, heads: 3, size: 16, lastKeyCount: 490),
+        relation(
+          "folded", cells, keys: 37, heads: 2, size: 16,
+          spans: [Span(queries: 2..<70, keys: 3..<37), Span(queries: 70..<131, keys: 0..<36)], lastKeyCount: 476),
+        relation(
+          "folded, no images", RelationCells(firstToken: 13, images: 0, height: 6, width: 10), keys: 17, heads: 2,
+          size: 16, lastKeyCount: 9),
+        relativePosition("folded", 50, keys: 50, heads: 3, size: 16, .f32, lastKeyCount: 7),
+        relativePosition("folded", 200, keys: 130, heads: 1, size: 16, .bf16, lastKeyCount: 7),
+      ]
   }
 
   private static var benchmarkCases: [OpCase] {
@@ -150,6 +179,10 @@ extension Attention: OpCases {
         "cross-attention 480x832x81, 7 conditions",
         RelationCells(firstToken: 21 * area, images: 7, height: 30, width: 52), keys: 512, heads: 12, size: 128,
         purpose: .benchmark),
+      relation(
+        "cross-attention 480x832x81, 7 conditions, text of 100",
+        RelationCells(firstToken: 21 * area, images: 7, height: 30, width: 52), keys: 101, heads: 12, size: 128,
+        lastKeyCount: 412, purpose: .benchmark),
       relativePosition("text encoder", 512, keys: 512, heads: 64, size: 64, .bf16, purpose: .benchmark),
       make("VAE 480x832, one frame", queries: 6240, keys: 6240, heads: 1, size: 384, purpose: .benchmark),
     ]

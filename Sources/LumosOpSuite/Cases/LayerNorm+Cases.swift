@@ -17,10 +17,35 @@ extension LayerNorm: OpCases {
     cases.append(OpCase("mean 1000, 16384 wide", op, [.init([2, 16384], .f32, far)]))
     cases.append(OpCase("constant row", op, [.init([2, 97], .f32, .values([Float](repeating: 3, count: 194)))]))
     cases.append(OpCase("deviation below √ε", op, [.init([4, 1536], .f32, .normal(deviation: 1e-4))]))
+    cases += modulatedCases
     let tokens: Shape = [32760, 1536]
     cases.append(OpCase("transformer 480x832x81", op, [.init(tokens)], purpose: .benchmark))
     cases.append(
       OpCase("affine 480x832x81", op, [.init(tokens), .init([1536]), .init([1536])], purpose: .benchmark))
+    cases.append(
+      OpCase(
+        "modulated 480x832x81", LayerNorm(epsilon: 1e-6, modulation: Modulate(shiftRow: 0, scaleRow: 1)),
+        [.init(tokens), .init([6, 1536])], purpose: .benchmark))
     return cases
+  }
+
+  /// Scale and shift behind the norm: rows from both ends of tables of several lengths, and one row for both.
+  private static var modulatedCases: [OpCase] {
+    func make(_ x: Shape, shift: Int, scale: Int, rows: Int, weights: DType? = nil) -> OpCase {
+      let op = LayerNorm(epsilon: 1e-6, modulation: Modulate(shiftRow: shift, scaleRow: scale))
+      let affine = weights.map { [OpCase.Input([x[-1]], $0), OpCase.Input([x[-1]], $0)] } ?? []
+      let kind = weights.map { "affine \($0.rawValue)" } ?? "plain"
+      return OpCase(
+        "modulated \(kind) \(x), shift \(shift), scale \(scale) of \(rows)", op,
+        [.init(x)] + affine + [.init([rows, x[-1]])], dtype: weights ?? .f32)
+    }
+    let shapes: [Shape] = [[3], [17, 7], [33, 8], [7, 65], [2, 3, 384], [3, 1023], [3, 1536], [1, 16384]]
+    return shapes.map { make($0, shift: 0, scale: 1, rows: 6) } + [
+      make([5, 129], shift: 5, scale: 0, rows: 6), make([5, 129], shift: 0, scale: 0, rows: 1),
+      make([0, 5], shift: 1, scale: 0, rows: 2),
+      make([5, 67], shift: 3, scale: 4, rows: 6, weights: .f32),
+      make([5, 67], shift: 3, scale: 4, rows: 6, weights: .f16),
+      make([3, 2, 1536], shift: 2, scale: 1, rows: 3, weights: .bf16),
+    ]
   }
 }

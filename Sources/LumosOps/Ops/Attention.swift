@@ -51,6 +51,8 @@ public struct Attention: OpDescriptor {
   /// How many identical keys the very last key stands for: `ln` of it is added to that key's scores. Exact folding of
   /// text padding: all padding keys are equal, so one of them with this count gives the same softmax.
   public let lastKeyCount: Int
+  /// What `lastKeyCount` adds to the last key's scores.
+  public var lastKeyWeight: Double { Maths.log(Double(lastKeyCount)) }
 
   public init(heads: Int, scale: Float, spans: [Span], bias: Bias = .none, lastKeyCount: Int = 1) {
     self.heads = heads

@@ -1,7 +1,8 @@
 import LumosTensor
 
 /// The VAE's norm: every position's channel vector scaled to length `√C` and multiplied by γ:
-/// `x / max(‖x‖₂, 1e-12) · √C · γ`, then an optional nonlinearity. Inputs x `[…, C]` (channels last), gamma `[C]` (MODEL.md section 11).
+/// `x / max(‖x‖₂, 1e-12) · √C · γ`, then a nonlinearity if one is given. Inputs x `[…, C]` (channels last), gamma `[C]`
+/// (MODEL.md section 11).
 public struct ChannelNorm: OpDescriptor {
   public static let name = "ChannelNorm"
 
@@ -18,7 +19,7 @@ public struct ChannelNorm: OpDescriptor {
     return [inputs[0]]
   }
 
-  public func flops(_ inputs: [TensorType]) -> Int { 4 * inputs[0].shape.count }
+  public func flops(_ inputs: [TensorType]) -> Int { (activation == nil ? 4 : 12) * inputs[0].shape.count }
 
   /// 1e-14 was seen on the device; Vulkan lets roots and quotients be wrong by 2 to 3 units in the last place.
   public func errorBound(_ inputs: [TensorType], dtype: DType) -> Double { 1e-12 }

@@ -31,7 +31,7 @@ public struct LayerNorm: OpDescriptor {
     return [inputs[0]]
   }
 
-  public func flops(_ inputs: [TensorType]) -> Int { 8 * inputs[0].shape.count }
+  public func flops(_ inputs: [TensorType]) -> Int { (modulation == nil ? 8 : 11) * inputs[0].shape.count }
 
   /// 1e-14 was seen on the device; Vulkan lets roots and quotients be wrong by 2 to 3 units in the last place.
   public func errorBound(_ inputs: [TensorType], dtype: DType) -> Double { 1e-12 }

@@ -25,7 +25,7 @@ public struct RMSNorm: OpDescriptor {
     return [inputs[0]]
   }
 
-  public func flops(_ inputs: [TensorType]) -> Int { 4 * inputs[0].shape.count }
+  public func flops(_ inputs: [TensorType]) -> Int { (rotary == nil ? 4 : 7) * inputs[0].shape.count }
 
   /// 1e-14 was seen on the device; Vulkan lets roots and quotients be wrong by 2 to 3 units in the last place.
   public func errorBound(_ inputs: [TensorType], dtype: DType) -> Double { 1e-12 }

@@ -9,6 +9,7 @@ extension Attention: ReferenceKernel {
   public func evaluate<S: ReferenceScalar>(_ inputs: [ReferenceArray<S>], outputs: [TensorType]) -> [[S]] {
     let width = inputs[0].shape[1]
     let bias = AttentionBias(self, inputs)
+    let keys = inputs[1].shape[0]
     let blocks = self.blocks
     var result = [S](repeating: 0, count: outputs[0].shape.count)
     result.withUnsafeMutableBufferPointer { result in
@@ -21,7 +22,7 @@ extension Attention: ReferenceKernel {
             withSerialProducts {
               parallelFor(count: blocks.count * heads, grain: 1) { range in
                 for index in range {
-                  evaluate(blocks[index / heads], head: index % heads, q, k, v, bias, result, width)
+                  evaluate(blocks[index / heads], head: index % heads, q, k, v, bias, result, width, keys)
                 }
               }
             }
@@ -44,10 +45,10 @@ extension Attention: ReferenceKernel {
     }
   }
 
-  /// `softmax(scale · q kᵀ + bias) v` for one block and head.
+  /// `softmax(scale · q kᵀ + bias) v` for one block and head; `allKeys` is the number of keys of the whole op.
   private func evaluate<S: ReferenceScalar>(
     _ block: Span, head: Int, _ q: UnsafePointer<S>, _ k: UnsafePointer<S>, _ v: UnsafePointer<S>,
-    _ bias: AttentionBias<S>, _ result: UnsafeMutablePointer<S>, _ width: Int
+    _ bias: AttentionBias<S>, _ result: UnsafeMutablePointer<S>, _ width: Int, _ allKeys: Int
   ) {
     let size = width / heads
     let (rows, keys) = (block.queryEnd - block.queryStart, block.keyEnd - block.keyStart)
@@ -62,6 +63,7 @@ extension Attention: ReferenceKernel {
       let scores = UnsafeMutableBufferPointer(rebasing: scores[row * keys..<(row + 1) * keys])
       for key in 0..<keys { scores[key] *= S(scale) }
       bias.add(to: scores, query: block.queryStart + row, firstKey: block.keyStart, head: head)
+      if lastKeyCount > 1 && block.keyEnd == allKeys { scores[keys - 1] += S(lastKeyWeight) }
       softmax(scores)
     }
     S.matrixMultiply(

@@ -2,8 +2,10 @@ import LumosOps
 import LumosTensor
 
 extension LayerNorm: ReferenceKernel {
+  /// With modulation, the plain norm and then `Modulate`.
   @specialized(where S == Float)
   public func evaluate<S: ReferenceScalar>(_ inputs: [ReferenceArray<S>], outputs: [TensorType]) -> [[S]] {
+    let isAffine = isAffine(inputCount: inputs.count)
     var result = inputs[0].values
     for row in rows(of: inputs[0].shape) {
       let width = S(row.count)
@@ -16,9 +18,10 @@ extension LayerNorm: ReferenceKernel {
       let deviation = (variance + S(epsilon)).squareRoot()
       for (column, i) in row.enumerated() {
         result[i] /= deviation
-        if inputs.count == 3 { result[i] = result[i] * inputs[1].values[column] + inputs[2].values[column] }
+        if isAffine { result[i] = result[i] * inputs[1].values[column] + inputs[2].values[column] }
       }
     }
-    return [result]
+    guard let modulation else { return [result] }
+    return modulation.evaluate([ReferenceArray(result, inputs[0].shape), inputs[inputs.count - 1]], outputs: outputs)
   }
 }

@@ -2,6 +2,7 @@ import LumosOps
 import LumosTensor
 
 extension RMSNorm: ReferenceKernel {
+  /// With rotary positions, the plain norm and then `Rotary`.
   @specialized(where S == Float)
   public func evaluate<S: ReferenceScalar>(_ inputs: [ReferenceArray<S>], outputs: [TensorType]) -> [[S]] {
     let (x, weight) = (inputs[0].values, inputs[1].values)
@@ -11,6 +12,7 @@ extension RMSNorm: ReferenceKernel {
       let root = (meanSquare + S(epsilon)).squareRoot()
       for (column, i) in row.enumerated() { result[i] = x[i] / root * weight[column] }
     }
-    return [result]
+    guard let rotary else { return [result] }
+    return rotary.evaluate([ReferenceArray(result, inputs[0].shape), inputs[2], inputs[3]], outputs: outputs)
   }
 }

@@ -12,3 +12,14 @@ extension Activation: VulkanLowering {
     }
   }
 }
+
+extension Activation.Kind? {
+  /// The kind as `Shaders/Common/activation.glsl` numbers it; 0 for none.
+  var constant: UInt32 {
+    switch self {
+    case nil: 0
+    case .silu: 1
+    case .geluTanh: 2
+    }
+  }
+}

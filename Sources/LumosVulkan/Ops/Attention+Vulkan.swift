@@ -35,13 +35,15 @@ extension Attention: VulkanLowering {
       tail = [.count(reach)]
     }
 
+    let lastKey: [PushWord] =
+      lastKeyCount > 1 && keys > 0 ? [.count(keys - 1), .float(Float(lastKeyWeight))] : [.uint(.max), .float(0)]
     return slices(work, headSize: size, flopsPerDispatch: flopsPerDispatch).map { slice in
       Dispatch(
         "Attention.\(kernel)", specialization: tile.specialization,
         push: [
           .input(0), .input(1), .input(2), operand, .constants, .output(0),
           .count(heads), .count(work.count), .count(slice.lowerBound), .count(slice.count), .float(scale),
-        ] + tail,
+        ] + lastKey + tail,
         grid: .folded(slice.count, device), constants: constants, overlapsPrevious: slice.lowerBound > 0)
     }
   }

@@ -8,7 +8,7 @@ extension ChannelNorm: VulkanLowering {
     let kernel = RowKernel(rows: rows, width: channels, device)
     return [
       Dispatch(
-        "ChannelNorm.\(types.inputs[1].dtype.variant)", specialization: [UInt32(kernel.lanes)],
+        "ChannelNorm.\(types.inputs[1].dtype.variant)", specialization: [UInt32(kernel.lanes), activation.constant],
         push: [.input(0), .input(1), .output(0), .count(rows), .count(channels)], grid: kernel.grid)
     ]
   }
