@@ -1,4 +1,5 @@
-// The matrix product that Linear and Conv3D share: one workgroup makes a tile of the result, TILE_ROWS x TILE_COLUMNS.
+// The matrix product that Linear, MultiLinear and Conv3D share: one workgroup makes a tile of the result,
+// TILE_ROWS x TILE_COLUMNS.
 //
 //   for every step of TILE_DEPTH along the inner axis:
 //     all invocations copy a piece of the left and of the right operand into shared memory   (the includer's part)
@@ -7,12 +8,13 @@
 //
 // The 128 invocations stand in rows of LANES_X, 8 rows of 16 as a rule and 32 of 4 for very narrow results. An
 // invocation owns the rows y, y + LANES_Y ... and the columns x, x + LANES_X ... of the tile: neighbours read
-// neighbouring words of the right tile and write neighbouring words of the result. Registers: for each inner index ROWS
-// + COLUMNS words are read and ROWS * COLUMNS multiply-adds done; at the largest tile (64 x 128) that is 16 for 64.
+// neighbouring words of the right tile and write neighbouring words of the result. Registers: for each inner index
+// ROWS + COLUMNS words are read and ROWS * COLUMNS multiply-adds done; at the largest tile (64 x 128) that is 16 for 64.
 // Shared memory at that tile and depth 16: 12.5 KiB.
 #extension GL_EXT_control_flow_attributes : require
 #include "Common/types.glsl"
 #include "Common/bias.glsl"
+#include "Common/epilogue.glsl"
 
 layout(local_size_x = 128) in;
 
@@ -22,6 +24,7 @@ layout(constant_id = 1) const uint TILE_COLUMNS = 128;
 layout(constant_id = 2) const uint TILE_DEPTH = 16;
 layout(constant_id = 3) const uint LANES_X = 16;
 layout(constant_id = 4) const uint BIAS = BIAS_ABSENT;
+layout(constant_id = 5) const uint EPILOGUE = EPILOGUE_NONE;
 
 const uint INVOCATIONS = 128;
 const uint LANES_Y = INVOCATIONS / LANES_X;
@@ -68,15 +71,20 @@ void accumulate() {
   }
 }
 
-// Writes the sums, with bias, to rows first_row ..< end_row of `result` [.., width], from column first_column on.
-void write_sums(FloatsOut result, FloatsIn bias, uint first_row, uint end_row, uint first_column, uint width) {
+// Writes the sums, with bias and epilogue, to rows first_row ..< end_row of `result` [.., width], from column
+// first_column on. `residual` is laid out like the result, `gate` is one row of it.
+void write_sums(
+    FloatsOut result, FloatsIn bias, FloatsIn residual, FloatsIn gate, uint first_row, uint end_row, uint first_column,
+    uint width) {
   [[unroll]] for (uint j = 0; j < COLUMNS; j++) {
     const uint column = first_column + gl_LocalInvocationIndex % LANES_X + j * LANES_X;
     if (column >= width) continue;
     const float offset = load_bias(bias, BIAS, column);
+    const float factor = load_gate(gate, EPILOGUE, column);
     [[unroll]] for (uint i = 0; i < ROWS; i++) {
       const uint row = first_row + gl_LocalInvocationIndex / LANES_X + i * LANES_Y;
-      if (row < end_row) result.at[row * width + column] = sums[i * COLUMNS + j] + offset;
+      const uint at = row * width + column;
+      if (row < end_row) result.at[at] = finish(sums[i * COLUMNS + j] + offset, residual, factor, EPILOGUE, at);
     }
   }
 }

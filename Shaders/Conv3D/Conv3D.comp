@@ -6,16 +6,21 @@
 //
 // The outer loop walks the kernel offsets: for each, an invocation works out once where its rows lie in the input; the
 // inner loop then takes TILE_DEPTH channels at a time. Frames before x come from `history`; positions outside a frame
-// are zeros. Indices are below 2^31 and coordinates below 2^16 (the lowering sees to it).
+// are zeros. With ZOOM every pixel stands for a 2 x 2 square: the kernel moves over the doubled frame and reads at half
+// its coordinates. Indices are below 2^31 and coordinates below 2^16 (the lowering sees to it).
 #version 460
 #include "Common/product.glsl"
 
+// 1 where frames are doubled in both directions of space before padding.
+layout(constant_id = 6) const uint ZOOM = 0;
+
 layout(push_constant, scalar) uniform Push {
-  FloatsIn x;        // [.., height, width, channels]
-  FloatsIn history;  // [history_frames, height, width, channels]
-  WEIGHTS weight;    // [outputs, kernel_frames, kernel_height, kernel_width, channels]
-  FloatsIn bias;     // [outputs]
-  FloatsOut result;  // [.., output_height, output_width, outputs]
+  FloatsIn x;         // [.., height, width, channels]
+  FloatsIn history;   // [history_frames, height, width, channels]
+  WEIGHTS weight;     // [outputs, kernel_frames, kernel_height, kernel_width, channels]
+  FloatsIn bias;      // [outputs]
+  FloatsOut result;   // [.., output_height, output_width, outputs]
+  FloatsIn residual;  // like the result
   uint height;
   uint width;
   uint channels;
@@ -61,9 +66,9 @@ void main() {
     const uint dt = tap / p.kernel_width / p.kernel_height;
     uint origins[LOADS];
     [[unroll]] for (uint i = 0; i < LOADS; i++) {
-      // Left of or above the frame the differences wrap to huge numbers and fail the comparison.
-      const uint y = (corners[i] >> 16) + dy - p.padding;
-      const uint x = (corners[i] & 0xffffu) + dx - p.padding;
+      // Left of or above the frame the differences wrap to huge numbers and fail the comparison, halved or not.
+      const uint y = ((corners[i] >> 16) + dy - p.padding) >> ZOOM;
+      const uint x = ((corners[i] & 0xffffu) + dx - p.padding) >> ZOOM;
       origins[i] = OUTSIDE;
       if (frames[i] != OUTSIDE && y < p.height && x < p.width) {
         const uint frame = frames[i] + dt;
@@ -93,5 +98,6 @@ void main() {
       barrier();
     }
   }
-  write_sums(p.result, p.bias, first_row, p.end_position, first_column, p.outputs);
+  // A convolution has no gate.
+  write_sums(p.result, p.bias, p.residual, p.residual, first_row, p.end_position, first_column, p.outputs);
 }

@@ -1,4 +1,5 @@
-// y [rows, width] = x [rows, depth] * transpose(weight [width, depth]) + bias [width].
+// y [rows, width] = x [rows, depth] * transpose(weight [width, depth]) + bias [width], then an epilogue: a
+// nonlinearity, residual [rows, width] + y, or residual + y * gate [width].
 //
 // Two kernels: `tiles` for any number of rows, `vector` for very few. Indices are below 2^31 (the lowering slices
 // rows), so no product of them overflows.

@@ -1,3 +1,4 @@
+import LumosOps
 import LumosTensor
 
 /// Tile of the matrix product in `Shaders/Common/product.glsl`: what one workgroup of 128 invocations makes.
@@ -21,11 +22,11 @@ struct ProductTile: Hashable {
   /// An invocation pays one unit per multiply-add and two per word that it reads from shared memory, also for rows and
   /// columns that fall off the edge; a grid of fewer than 256 workgroups leaves part of a GPU idle, one of fewer than 8
   /// part of a processor. `inner` is the length of the sums (the channels of a convolution): short sums take shallow
-  /// tiles.
-  init(rows: Int, columns: Int, inner: Int, _ device: DeviceProfile) {
+  /// tiles. `products` is how many results of this size one grid makes.
+  init(rows: Int, columns: Int, inner: Int, _ device: DeviceProfile, products: Int = 1) {
     let busy = device.isProcessor ? 8 : 256
     func cost(_ shape: (rows: Int, columns: Int, lanes: Int)) -> Double {
-      let groups = ceilingDivide(rows, shape.rows) * ceilingDivide(columns, shape.columns)
+      let groups = products * ceilingDivide(rows, shape.rows) * ceilingDivide(columns, shape.columns)
       let (rowsEach, columnsEach) = (shape.rows * shape.lanes / 128, shape.columns / shape.lanes)
       let work = 1 + 2 / Double(rowsEach) + 2 / Double(columnsEach)
       return Double(groups * shape.rows * shape.columns) * work * Double(busy) / Double(min(max(groups, 1), busy))
@@ -39,9 +40,9 @@ struct ProductTile: Hashable {
     depth = inner <= 4 ? 4 : inner <= 8 || best.rows > 64 ? 8 : 16
   }
 
-  /// Specialisation constants 0 to 4 of the shader.
-  func specialization(bias: DType?) -> [UInt32] {
-    [UInt32(rows), UInt32(columns), UInt32(depth), UInt32(lanes), BiasType.code(bias)]
+  /// Specialisation constants 0 to 5 of the shader.
+  func specialization(bias: DType?, epilogue: Linear.Epilogue = .none) -> [UInt32] {
+    [UInt32(rows), UInt32(columns), UInt32(depth), UInt32(lanes), BiasType.code(bias), epilogue.constant]
   }
 }
 
@@ -55,6 +56,18 @@ enum BiasType {
     case .f16: 2
     case .bf16: 3
     case let other?: preconditionFailure("a vector of \(other.rawValue)")
+    }
+  }
+}
+
+extension Linear.Epilogue {
+  /// The epilogue as `Shaders/Common/epilogue.glsl` numbers it.
+  var constant: UInt32 {
+    switch self {
+    case .none: Activation.Kind?.none.constant
+    case .activation(let kind): Optional(kind).constant
+    case .add: 3
+    case .gatedAdd: 4
     }
   }
 }

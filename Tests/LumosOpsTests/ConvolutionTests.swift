@@ -7,11 +7,14 @@ import Testing
 
 /// The reference against the definition: one loop per axis, in Double, no gathered rows.
 @Suite struct ConvolutionTests {
-  /// Σ over the kernel and the channels, frame by frame; what lies outside a frame is zero.
+  /// Σ over the kernel and the channels, frame by frame; what lies outside a frame is zero. A doubled pixel is read at
+  /// half its coordinates.
   private func direct(_ op: Conv3D, _ inputs: [Tensor], _ output: Shape) -> [Double] {
     let (x, weight) = (inputs[0].shape, inputs[1].shape)
-    let frames = (inputs.count == 4 ? inputs[3].doubles() : []) + inputs[0].doubles()
+    let frames = (op.hasHistory(inputCount: inputs.count) ? inputs[3].doubles() : []) + inputs[0].doubles()
     let (weights, bias) = (inputs[1].doubles(), inputs[2].doubles())
+    let residual = op.addsResidual ? inputs[inputs.count - 1].doubles() : nil
+    let zoom = op.upsamples ? 2 : 1
     var result: [Double] = []
     for t in 0..<output[0] {
       for row in 0..<output[1] {
@@ -23,14 +26,14 @@ import Testing
                 for dx in 0..<weight[3] {
                   let y = row * op.stride.space + dy - op.padding.leading
                   let z = column * op.stride.space + dx - op.padding.leading
-                  guard (0..<x[1]).contains(y), (0..<x[2]).contains(z) else { continue }
-                  let pixel = ((t * op.stride.time + dt) * x[1] + y) * x[2] + z
+                  guard (0..<zoom * x[1]).contains(y), (0..<zoom * x[2]).contains(z) else { continue }
+                  let pixel = ((t * op.stride.time + dt) * x[1] + y / zoom) * x[2] + z / zoom
                   let tap = ((o * weight[1] + dt) * weight[2] + dy) * weight[3] + dx
                   for c in 0..<x[3] { sum += frames[pixel * x[3] + c] * weights[tap * x[3] + c] }
                 }
               }
             }
-            result.append(sum)
+            result.append(sum + (residual?[result.count] ?? 0))
           }
         }
       }
@@ -62,7 +65,8 @@ import Testing
     let ops = Self.smallCases.compactMap { $0.op as? Conv3D }
     #expect(ops.contains { $0.stride.space > 1 && $0.stride.time > 1 })
     #expect(ops.contains { $0.padding.leading != $0.padding.trailing })
-    #expect(Self.smallCases.contains { $0.inputs.count == 4 })
+    #expect(Self.smallCases.contains { ($0.op as? Conv3D)?.hasHistory(inputCount: $0.inputs.count) == true })
+    #expect(ops.contains { $0.upsamples && $0.addsResidual })
   }
 
   /// More positions than one chunk of gathered rows takes.

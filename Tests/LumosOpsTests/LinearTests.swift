@@ -1,3 +1,4 @@
+import Glibc
 import LumosOpSuite
 import LumosOps
 import LumosTensor
@@ -26,6 +27,22 @@ import Testing
         #expect(abs(Double(float[m * width + n]) - sum) < 1e-4)
       }
     }
+  }
+
+  /// Epilogues written out, for one element of y that is 2.
+  @Test func epiloguesFollowTheirDefinitions() throws {
+    func one(_ value: Float) -> Tensor { Tensor([value], [1, 1]) }
+    func result(_ epilogue: Linear.Epilogue, _ rest: [Tensor]) throws -> Double {
+      let inputs = [one(3), one(0.5), Tensor([Float(0.5)], [1])] + rest
+      return try ReferenceEvaluator.evaluate(Linear(epilogue: epilogue), inputs, as: Double.self)[0].doubles()[0]
+    }
+    #expect(try result(.none, []) == 2)
+    #expect(try abs(result(.activation(.silu), []) - 2 / (1 + exp(-2.0))) < 1e-15)
+    let gelu = 1 + tanh((2 / Double.pi).squareRoot() * (2 + 0.044715 * 8))
+    #expect(try abs(result(.activation(.geluTanh), []) - gelu) < 1e-15)
+    #expect(try result(.add, [one(10)]) == 12)
+    let table = Tensor([-100, 0.25] as [Float], [2, 1])
+    #expect(try result(.gatedAdd(gateRow: 1), [one(10), table]) == 10.5)
   }
 
   @Test func noRowsGiveNoOutput() throws {

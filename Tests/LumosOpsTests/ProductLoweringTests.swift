@@ -36,7 +36,7 @@ import Testing
   /// Rows of a slice of Linear, from the addresses and numbers in its push constants.
   private func rows(_ dispatch: Dispatch, width: Int, depth: Int) throws -> Range<Int> {
     guard case .input(0, let read) = dispatch.push[0], case .output(0, let written) = dispatch.push[3],
-      case .uint(let count) = dispatch.push[4]
+      case .uint(let count) = dispatch.push[6]
     else { throw OpError("Linear", "push constants in another order") }
     #expect(read % (depth * 4) == 0 && read / depth == written / width)
     return read / (depth * 4)..<read / (depth * 4) + Int(count)
@@ -62,6 +62,59 @@ import Testing
     #expect(next == rowCount)
   }
 
+  @Test func slicesOfLinearTakeTheirRowsOfTheResidualAndTheWholeGate() throws {
+    let (rowCount, depth, width) = (43680, 8960, 1536)
+    let op = Linear(epilogue: .gatedAdd(gateRow: 4))
+    let inputs: [TensorType] = [
+      .init([rowCount, depth], .f32), .init([width, depth], .bf16), .init([rowCount, width], .f32),
+      .init([6, width], .f32),
+    ]
+    let dispatches = try op.lower(.init(inputs: inputs, outputs: try op.outputTypes(inputs)), Self.gpu)
+    #expect(dispatches.count > 1)
+    for dispatch in dispatches {
+      let first = try rows(dispatch, width: width, depth: depth).lowerBound
+      #expect(dispatch.push[2] == .null)
+      #expect(dispatch.push[4] == .input(2, offset: first * width * 4))
+      #expect(dispatch.push[5] == .input(3, offset: 4 * width * 4))
+    }
+  }
+
+  /// Every row of every layer once, whatever the number of layers and of rows.
+  @Test(arguments: [(1, 5), (2, 43680), (3, 43680), (4, 700), (60, 512), (5, 3)])
+  func dispatchesOfMultiLinearCoverEveryLayerOnce(_ count: Int, _ rowCount: Int) throws {
+    let (depth, width) = (1536, 1600)
+    let op = MultiLinear(count: count)
+    let inputs =
+      [TensorType([rowCount, depth], .f32)] + Array(repeating: TensorType([width, depth], .f16), count: count)
+      + Array(repeating: TensorType([width], .f32), count: count)
+    let dispatches = try op.lower(.init(inputs: inputs, outputs: try op.outputTypes(inputs)), Self.gpu)
+    var done = [Int](repeating: 0, count: count)
+    for (index, dispatch) in dispatches.enumerated() {
+      #expect(dispatch.push.count == 14)
+      guard case .input(0, let read) = dispatch.push[0], case .uint(let made) = dispatch.push[10] else {
+        throw OpError("MultiLinear", "push constants in another order")
+      }
+      var layers = 0
+      for place in 0..<3 {
+        guard case .input(let weight, 0) = dispatch.push[1 + place] else {
+          #expect(dispatch.push[4 + place] == .null && dispatch.push[7 + place] == .null)
+          continue
+        }
+        let layer = weight - 1
+        layers += 1
+        #expect(dispatch.push[4 + place] == .input(1 + count + layer))
+        #expect(dispatch.push[7 + place] == .output(layer, offset: done[layer] * width * 4))
+        #expect(read == done[layer] * depth * 4)
+        done[layer] += Int(made)
+      }
+      #expect(layers > 0 && 2 * Int(made) * width * depth * layers <= 100_000_000_000)
+      let isVector = dispatch.kernel.hasPrefix("MultiLinear.vector")
+      #expect(isVector == (rowCount <= 4) && layers == (isVector ? dispatch.grid.z : dispatch.grid.x))
+      #expect(dispatch.overlapsPrevious == (index > 0))
+    }
+    #expect(done == Array(repeating: rowCount, count: count))
+  }
+
   @Test func slicesOfConvolutionsCoverEveryPositionOnce() throws {
     let op = Conv3D(padding: Conv3D.Padding(leading: 1, trailing: 1))
     let inputs = [
@@ -73,8 +126,8 @@ import Testing
     #expect(dispatches.count == 8)
     var next: UInt32 = 0
     for dispatch in dispatches {
-      #expect(dispatch.push[15] == .uint(next))
-      guard case .uint(let end) = dispatch.push[16] else { throw OpError("Conv3D", "push constants in another order") }
+      #expect(dispatch.push[16] == .uint(next))
+      guard case .uint(let end) = dispatch.push[17] else { throw OpError("Conv3D", "push constants in another order") }
       #expect(dispatch.grid.y * Int(dispatch.specialization[0]) >= Int(end - next))
       next = end
     }
@@ -89,5 +142,13 @@ import Testing
     let wide = [TensorType([1, 1, 1 << 16, 1], .f32), TensorType([1, 1, 1, 1, 1], .f32), TensorType([1], .f32)]
     let wideTypes = LoweredTypes(inputs: wide, outputs: try op.outputTypes(wide))
     #expect(throws: LumosError.self) { try op.lower(wideTypes, Self.gpu) }
+    // Half as wide is wide enough where pixels are doubled.
+    let doubling = Conv3D(padding: Conv3D.Padding(leading: 0, trailing: 0), upsamples: true)
+    let half = [TensorType([1, 1, 1 << 15, 1], .f32)] + wide.dropFirst()
+    let halfTypes = LoweredTypes(inputs: half, outputs: try doubling.outputTypes(half))
+    #expect(throws: LumosError.self) { try doubling.lower(halfTypes, Self.gpu) }
+    #expect(throws: Never.self) {
+      try op.lower(LoweredTypes(inputs: half, outputs: try op.outputTypes(half)), Self.gpu)
+    }
   }
 }

@@ -22,6 +22,7 @@ struct ShapeRuleTests {
   }
 
   private static let noPadding = Conv3D.Padding(leading: 0, trailing: 0)
+  private static let gated = Linear(epilogue: .gatedAdd(gateRow: 5))
   private static let cells = RelationCells(firstToken: 2, images: 1, height: 3, width: 3)
 
   static let refusals: [Refusal] = [
@@ -75,10 +76,41 @@ struct ShapeRuleTests {
     Refusal("inner widths that differ", Linear(), [2, 4], [3, 5]),
     Refusal("bias of another width", Linear(), [2, 4], [3, 4], [4]),
     Refusal("weight of one axis", Linear(), [2, 4], [4]),
+    Refusal("residual without an epilogue that adds it", Linear(), [2, 4], [3, 4], [3], [2, 3]),
+    Refusal("operand of no use", Linear(epilogue: .activation(.silu)), [2, 4], [3, 4], [3], [2, 3]),
+    Refusal("residual that is missing", Linear(epilogue: .add), [2, 4], [3, 4]),
+    Refusal("residual of the input's shape", Linear(epilogue: .add), [2, 4], [3, 4], [3], [2, 4]),
+    Refusal("residual with other leading axes", Linear(epilogue: .add), [2, 3, 4], [5, 4], [6, 5]),
+    Refusal("table that is missing", gated, [2, 4], [3, 4], [2, 3]),
+    Refusal("residual of another shape", gated, [2, 4], [3, 4], [3], [1, 3], [6, 3]),
+    Refusal("gate row outside the table", gated, [2, 4], [3, 4], [3], [2, 3], [5, 3]),
+    Refusal("negative gate row", Linear(epilogue: .gatedAdd(gateRow: -1)), [2, 4], [3, 4], [3], [2, 3], [6, 3]),
+    Refusal("table of another width", gated, [2, 4], [3, 4], [3], [2, 3], [6, 4]),
+    Refusal("table of one axis", gated, [2, 4], [3, 4], [3], [2, 3], [3]),
+    Refusal("no layers", MultiLinear(count: 0), [2, 4]),
+    Refusal("layers fewer than said", MultiLinear(count: 3), [2, 4], [3, 4], [3, 4]),
+    Refusal("layers of different widths", MultiLinear(count: 2), [2, 4], [3, 4], [5, 4]),
+    Refusal("layers of another depth", MultiLinear(count: 2), [2, 4], [3, 5], [3, 5]),
+    Refusal("biases of some layers only", MultiLinear(count: 2), [2, 4], [3, 4], [3, 4], [3]),
+    Refusal("bias of another width", MultiLinear(count: 2), [2, 4], [3, 4], [3, 4], [4], [4]),
     Refusal("channels that differ", Conv3D(padding: noPadding), [1, 4, 4, 3], [8, 1, 3, 3, 4], [8]),
     Refusal("frames too few", Conv3D(padding: noPadding), [2, 4, 4, 3], [8, 3, 3, 3, 3], [8]),
     Refusal(
       "history of another frame size", Conv3D(padding: noPadding), [1, 4, 4, 3], [8, 3, 1, 1, 3], [8], [2, 4, 5, 3]),
+    Refusal(
+      "history of the doubled frame size", Conv3D(padding: noPadding, upsamples: true), [1, 4, 4, 3], [8, 3, 1, 1, 3],
+      [8], [2, 8, 8, 3]),
+    Refusal(
+      "kernel larger than the doubled frame", Conv3D(padding: noPadding, upsamples: true), [1, 1, 1, 3],
+      [8, 1, 3, 3, 3], [8]),
+    Refusal(
+      "residual that is missing", Conv3D(padding: noPadding, addsResidual: true), [1, 4, 4, 3], [8, 1, 3, 3, 3], [8]),
+    Refusal(
+      "residual of the input's shape", Conv3D(padding: noPadding, addsResidual: true), [1, 4, 4, 3], [3, 1, 3, 3, 3],
+      [3], [1, 4, 4, 3]),
+    Refusal(
+      "residual that is not doubled", Conv3D(padding: noPadding, upsamples: true, addsResidual: true), [1, 4, 4, 3],
+      [3, 1, 1, 1, 3], [3], [1, 4, 4, 3]),
     Refusal(
       "keys and values that differ", Attention(heads: 2, scale: 1, spans: []), [3, 8], [4, 8], [5, 8]),
     Refusal(

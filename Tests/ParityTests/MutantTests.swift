@@ -72,6 +72,42 @@ private let productMutants: [Mutant] = [
     "Linear: bf16 weights are read as f16", Linear(), [.init([9, 33]), .init([7, 33], .bf16)],
     .dispatches { $0.changingLast { $0.kernel = $0.kernel.replacing("bf16", with: "f16") } }),
   Mutant(
+    "Linear: the gate is a row early", Linear(epilogue: .gatedAdd(gateRow: 1)),
+    [.init([9, 33]), .init([7, 33]), .init([9, 7]), .init([6, 7])],
+    .dispatches { $0.changingLast { $0.exchange(.input(3, offset: 28), .input(3, offset: 0)) } }),
+  Mutant(
+    "Linear: the nonlinearity comes before the bias", Linear(epilogue: .activation(.silu)),
+    [.init([9, 33]), .init([7, 33]), .init([7])],
+    .source(
+      "finish(sums[i * COLUMNS + j] + offset, residual, factor, EPILOGUE, at)",
+      by: "finish(sums[i * COLUMNS + j], residual, factor, EPILOGUE, at) + offset")),
+  Mutant(
+    "Linear: few rows lose their residual", Linear(epilogue: .add), [.init([3, 33]), .init([7, 33]), .init([3, 7])],
+    .dispatches { $0.changingLast { $0.specialization[1] = 0 } }),
+  Mutant(
+    "MultiLinear: two layers exchange their weights", MultiLinear(count: 3),
+    [.init([9, 33]), .init([7, 33]), .init([7, 33]), .init([7, 33])],
+    .dispatches { $0.changingLast { $0.exchange(.input(2), .input(3)) } }),
+  Mutant(
+    "MultiLinear: the last layer is not computed", MultiLinear(count: 4),
+    [.init([9, 33]), .init([7, 33]), .init([7, 33]), .init([7, 33]), .init([7, 33])], symptom: .notANumber,
+    .dispatches { Array($0.dropLast()) }),
+  Mutant(
+    "MultiLinear: every layer takes the first one's bias", MultiLinear(count: 2),
+    [.init([9, 33]), .init([7, 33]), .init([7, 33]), .init([7]), .init([7])],
+    .source(
+      "p.weight[layer], p.bias[layer], p.y[layer], p.x, p.x, gl",
+      by: "p.weight[layer], p.bias[0], p.y[layer], p.x, p.x, gl")),
+  Mutant(
+    "Conv3D: doubled pixels are a column late", Conv3D(padding: .init(leading: 1, trailing: 1), upsamples: true),
+    [.init([1, 5, 6, 4]), .init([8, 1, 3, 3, 4]), .init([8])],
+    .source(
+      "(corners[i] & 0xffffu) + dx - p.padding) >> ZOOM", by: "(corners[i] & 0xffffu) + dx + 1 - p.padding) >> ZOOM")),
+  Mutant(
+    "Conv3D: the residual is left out", Conv3D(padding: .init(leading: 0, trailing: 0), addsResidual: true),
+    [.init([1, 5, 6, 4]), .init([8, 1, 1, 1, 4]), .init([8]), .init([1, 5, 6, 8])],
+    .dispatches { $0.changingLast { $0.specialization[5] = 0 } }),
+  Mutant(
     "Conv3D: the frame is padded on the wrong side", Conv3D(padding: .init(leading: 0, trailing: 1)),
     [.init([1, 6, 7, 5]), .init([8, 1, 2, 2, 5]), .init([8])],
     .source(

@@ -2,7 +2,7 @@ import LumosOps
 import LumosTensor
 
 extension Conv3D: OpCases {
-  public static var cases: [OpCase] { parityCases + benchmarkCases }
+  public static var cases: [OpCase] { parityCases + fusedCases + benchmarkCases }
 
   /// A case: x `[frames, height, width, channels]`, kernel `[outputs, kt, kh, kw, channels]`, history frames.
   private static func make(
@@ -15,6 +15,16 @@ extension Conv3D: OpCases {
       .init(x), .init(weight, dtype, .normal(deviation: deviation)), .init([outputs], bias),
     ]
     if history > 0 { inputs.append(.init([history, x[1], x[2], x[3]])) }
+    if op.addsResidual {
+      let frames = (history + x[0] - kernel[0]) / op.stride.time + 1
+      let border = op.padding.leading + op.padding.trailing
+      let zoom = op.upsamples ? 2 : 1
+      inputs.append(
+        .init([
+          frames, (zoom * x[1] + border - kernel[1]) / op.stride.space + 1,
+          (zoom * x[2] + border - kernel[2]) / op.stride.space + 1, outputs,
+        ]))
+    }
     let past = history > 0 ? " after \(history)" : ""
     return OpCase(
       "\(note): \(x)\(past) to \(outputs) \(dtype.rawValue)", op, inputs, dtype: dtype, purpose: purpose)
@@ -24,6 +34,9 @@ extension Conv3D: OpCases {
   private static let pointwise = Conv3D(padding: Padding(leading: 0, trailing: 0))
   private static let down = Conv3D(stride: Stride(space: 2), padding: Padding(leading: 0, trailing: 1))
   private static let downTime = Conv3D(stride: Stride(time: 2), padding: Padding(leading: 0, trailing: 0))
+
+  private static let doubled = Conv3D(padding: Padding(leading: 1, trailing: 1), upsamples: true)
+  private static let residual = Conv3D(padding: Padding(leading: 1, trailing: 1), addsResidual: true)
 
   private static var parityCases: [OpCase] {
     var cases = [
@@ -52,6 +65,51 @@ extension Conv3D: OpCases {
       cases += [
         make("residual block", same, [2, 5, 7, 17], outputs: 23, kernel: [3, 3, 3], history: 2, dtype, bias: dtype),
         make("one element", pointwise, [1, 1, 1, 1], outputs: 1, kernel: [1, 1, 1], dtype),
+      ]
+    }
+    return cases
+  }
+
+  /// With upsampling, with a residual, and with both.
+  private static var fusedCases: [OpCase] {
+    let uneven = Conv3D(
+      stride: Stride(time: 2, space: 3), padding: Padding(leading: 3, trailing: 2), upsamples: true,
+      addsResidual: true)
+    let pointwise = Conv3D(padding: Padding(leading: 0, trailing: 0), upsamples: true)
+    var cases = [
+      make("upsampling one pixel", doubled, [1, 1, 1, 3], outputs: 5, kernel: [1, 3, 3]),
+      make("upsampling", doubled, [2, 5, 7, 19], outputs: 9, kernel: [1, 3, 3]),
+      make("upsampling to a wide result", doubled, [1, 7, 4, 16], outputs: 97, kernel: [1, 3, 3]),
+      make("upsampling without padding", pointwise, [1, 3, 5, 6], outputs: 4, kernel: [1, 1, 1]),
+      make("upsampling, history", doubled, [2, 3, 4, 5], outputs: 7, kernel: [3, 3, 3], history: 1),
+      make("upsampling, many positions", doubled, [3, 19, 21, 2], outputs: 6, kernel: [1, 3, 3]),
+      make("residual", residual, [2, 5, 7, 17], outputs: 23, kernel: [3, 3, 3], history: 2),
+      make("residual without history", residual, [4, 6, 5, 3], outputs: 3, kernel: [3, 3, 3]),
+      make(
+        "residual, one element", Conv3D(padding: Padding(leading: 0, trailing: 0), addsResidual: true), [1, 1, 1, 1],
+        outputs: 1, kernel: [1, 1, 1]),
+      make("residual, many positions", residual, [3, 37, 41, 2], outputs: 6, kernel: [1, 3, 3]),
+      make(
+        "upsampling, residual, stride 3, kernel 2 x 5 x 4, padding 3 and 2", uneven, [4, 5, 7, 3], outputs: 5,
+        kernel: [2, 5, 4], history: 1),
+    ]
+    for dtype: DType in [.f16, .bf16] {
+      cases += [
+        make("upsampling", doubled, [2, 5, 7, 19], outputs: 9, kernel: [1, 3, 3], dtype, bias: dtype),
+        make("residual", residual, [2, 5, 7, 17], outputs: 23, kernel: [3, 3, 3], history: 2, dtype, bias: dtype),
+      ]
+    }
+    for dtype: DType in [.f32, .f16] {
+      cases += [
+        make(
+          "upsampling to 120x208", doubled, [1, 60, 104, 384], outputs: 192, kernel: [1, 3, 3], dtype,
+          purpose: .benchmark),
+        make(
+          "upsampling to 480x832", doubled, [4, 240, 416, 192], outputs: 96, kernel: [1, 3, 3], dtype,
+          purpose: .benchmark),
+        make(
+          "with residual, 480x832", residual, [4, 480, 832, 96], outputs: 96, kernel: [3, 3, 3], history: 2, dtype,
+          purpose: .benchmark),
       ]
     }
     return cases

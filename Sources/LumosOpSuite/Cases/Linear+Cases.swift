@@ -2,23 +2,87 @@ import LumosOps
 import LumosTensor
 
 extension Linear: OpCases {
-  public static var cases: [OpCase] {
+  public static var cases: [OpCase] { plainCases + epilogueCases }
+
+  /// A case: x `[rows, depth]`, weight `[width, depth]`, and a table of six rows for a gate.
+  private static func make(
+    _ rows: Int, _ depth: Int, _ width: Int, bias: DType?, _ dtype: DType, _ epilogue: Epilogue = .none,
+    _ purpose: OpCase.Purpose = .parity, _ note: String = ""
+  ) -> OpCase {
+    // Weights of deviation 1 / √depth keep the outputs near one, as those of a network do.
+    let deviation = 1 / Float(depth).squareRoot()
+    var inputs: [OpCase.Input] = [
+      .init([rows, depth]), .init([width, depth], dtype, .normal(deviation: deviation)),
+    ]
+    if let bias { inputs.append(.init([width], bias)) }
+    var suffix = bias.map { ", bias \($0.rawValue)" } ?? ""
+    switch epilogue {
+    case .none: break
+    case .activation(let kind): suffix += ", \(kind.rawValue)"
+    case .add:
+      suffix += ", add"
+      inputs.append(.init([rows, width]))
+    case .gatedAdd(let row):
+      suffix += ", gate \(row)"
+      inputs += [.init([rows, width]), .init([6, width])]
+    }
+    return OpCase(
+      "\(note)\(rows) x \(depth) x \(width), \(dtype.rawValue)\(suffix)", Linear(epilogue: epilogue), inputs,
+      dtype: dtype, purpose: purpose)
+  }
+
+  /// Every epilogue in tiles and in rows; with and without bias, all edges, the table's first and last row.
+  private static var epilogueCases: [OpCase] {
+    var cases: [OpCase] = []
+    let epilogues: [Epilogue] = [.activation(.silu), .activation(.geluTanh), .add, .gatedAdd(gateRow: 2)]
+    for epilogue in epilogues {
+      cases += [
+        make(1, 1, 1, bias: nil, .f32, epilogue), make(3, 129, 7, bias: .f32, .f32, epilogue),
+        make(4, 33, 13, bias: nil, .bf16, epilogue), make(65, 17, 129, bias: nil, .f32, epilogue),
+        make(67, 131, 139, bias: .f32, .f32, epilogue), make(7, 13, 5, bias: .f16, .f16, epilogue),
+        make(33, 3, 97, bias: .bf16, .bf16, epilogue),
+      ]
+    }
+    for row in [0, 5] {
+      cases += [
+        make(9, 31, 35, bias: .f32, .f32, .gatedAdd(gateRow: row)),
+        make(2, 31, 35, bias: .f32, .f32, .gatedAdd(gateRow: row)),
+      ]
+    }
+    let activated = Linear(epilogue: .activation(.geluTanh))
+    let gated = Linear(epilogue: .gatedAdd(gateRow: 1))
+    cases += [
+      OpCase(
+        "geluTanh far from zero", activated,
+        [.init([9, 3], .f32, .normal(deviation: 30)), .init([17, 3]), .init([17])]),
+      OpCase(
+        "leading axes [2, 3, 5, 7] x 11, gate 1", gated,
+        [.init([2, 3, 5, 7]), .init([11, 7]), .init([11]), .init([2, 3, 5, 11]), .init([2, 11])]),
+      // No inner axis: y is the bias alone.
+      OpCase("0 inner, gate 1", gated, [.init([5, 0]), .init([3, 0]), .init([3]), .init([5, 3]), .init([2, 3])]),
+    ]
+    for dtype: DType in [.f32, .f16, .bf16] {
+      cases += [
+        make(
+          32760, 1536, 8960, bias: .f32, dtype, .activation(.geluTanh), .benchmark,
+          "feed forward in 480x832x81: "),
+        make(
+          32760, 8960, 1536, bias: .f32, dtype, .gatedAdd(gateRow: 5), .benchmark,
+          "feed forward out 480x832x81: "),
+        make(
+          32760, 1536, 1536, bias: .f32, dtype, .add, .benchmark, "cross-attention projection 480x832x81: "),
+      ]
+    }
+    return cases
+  }
+
+  private static var plainCases: [OpCase] {
     var cases: [OpCase] = []
     func add(
       _ rows: Int, _ depth: Int, _ width: Int, bias: DType?, _ dtype: DType, _ purpose: OpCase.Purpose = .parity,
       _ note: String = ""
     ) {
-      // Weights of deviation 1 / √depth keep the outputs near one, as those of a network do.
-      let deviation = 1 / Float(depth).squareRoot()
-      var inputs: [OpCase.Input] = [
-        .init([rows, depth]), .init([width, depth], dtype, .normal(deviation: deviation)),
-      ]
-      if let bias { inputs.append(.init([width], bias)) }
-      let suffix = bias.map { ", bias \($0.rawValue)" } ?? ""
-      cases.append(
-        OpCase(
-          "\(note)\(rows) x \(depth) x \(width), \(dtype.rawValue)\(suffix)", Linear(), inputs, dtype: dtype,
-          purpose: purpose))
+      cases.append(make(rows, depth, width, bias: bias, dtype, .none, purpose, note))
     }
 
     // Up to four rows: the kernel without tiles; widths that are no multiple of four, sums shorter and longer than the

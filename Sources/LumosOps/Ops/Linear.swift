@@ -61,6 +61,11 @@ public struct Linear: OpDescriptor {
 
   public func flops(_ inputs: [TensorType]) -> Int { 2 * inputs[0].shape.count * inputs[1].shape[0] }
 
-  /// Rounding errors of a sum of K terms, added up one after another in float32: their mean square grows with K.
-  public func errorBound(_ inputs: [TensorType], dtype: DType) -> Double { 1e-13 + 1e-15 * Double(inputs[0].shape[-1]) }
+  /// Rounding errors of a sum of K terms, added up one after another in float32: their mean square grows with K. An
+  /// epilogue adds its own.
+  public func errorBound(_ inputs: [TensorType], dtype: DType) -> Double {
+    let sum = 1e-13 + 1e-15 * Double(inputs[0].shape[-1])
+    guard case .activation(let kind) = epilogue else { return sum }
+    return sum + Activation(kind).errorBound([], dtype: dtype)
+  }
 }

@@ -33,6 +33,10 @@ extension Conv3D: ReferenceKernel {
             result + first * channels, channels, add: true)
         }
       }
+      if addsResidual {
+        let residual = inputs[inputs.count - 1].values
+        for i in residual.indices { result[i] += residual[i] }
+      }
     }
     return [result]
   }
@@ -45,12 +49,15 @@ extension Conv3D: ReferenceKernel {
     _ position: Int, _ output: Shape, _ inputs: [ReferenceArray<S>], into out: UnsafeMutablePointer<S>
   ) {
     let (x, kernel) = (inputs[0], inputs[1].shape)
-    let pastFrames = inputs.count == 4 ? inputs[3].shape[0] : 0
-    let (height, width, channels) = (x.shape[1], x.shape[2], x.shape[3])
+    let pastFrames = hasHistory(inputCount: inputs.count) ? inputs[3].shape[0] : 0
+    let channels = x.shape[3]
+    // Rows and columns that the kernel moves over; `zoom` of them in either direction are one pixel of the input.
+    let zoom = upsamples ? 2 : 1
+    let (height, width) = (zoom * x.shape[1], zoom * x.shape[2])
     let frame = position / (output[1] * output[2]) * stride.time
     let top = position / output[2] % output[1] * stride.space - padding.leading
     let left = position % output[2] * stride.space - padding.leading
-    // The columns of the kernel that fall inside the frame lie side by side, in the input as in the row.
+    // The columns of the kernel that fall inside the frame.
     let columns = max(left, 0)..<max(min(left + kernel[3], width), max(left, 0))
     var line = out
     for dt in 0..<kernel[1] {
@@ -63,10 +70,18 @@ extension Conv3D: ReferenceKernel {
         } else {
           let before = (columns.lowerBound - left) * channels
           let inside = columns.count * channels
-          let start = ((sourceFrame * height + y) * width + columns.lowerBound) * channels
           line.update(repeating: 0, count: before)
           source.withUnsafeBufferPointer { source in
-            if let base = source.baseAddress { (line + before).update(from: base + start, count: inside) }
+            guard let base = source.baseAddress else { return }
+            let row = base + (sourceFrame * x.shape[1] + y / zoom) * x.shape[2] * channels
+            if zoom == 1 {
+              // They lie side by side, in the input as in the row.
+              (line + before).update(from: row + columns.lowerBound * channels, count: inside)
+            } else {
+              for column in columns {
+                (line + (column - left) * channels).update(from: row + column / zoom * channels, count: channels)
+              }
+            }
           }
           (line + before + inside).update(repeating: 0, count: kernel[3] * channels - before - inside)
         }

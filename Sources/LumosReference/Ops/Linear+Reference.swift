@@ -12,12 +12,20 @@ extension Linear: ReferenceKernel {
       initialized = rows * width
       guard let y = out.baseAddress else { return }
       // The sums start from the bias, where there is one.
-      let hasBias = inputs.count == 3
+      let hasBias = hasBias(inputCount: inputs.count)
       if hasBias { y.fillRows(rows, with: inputs[2].values) }
       S.matrixMultiplyTransposed(
         rows: rows, columns: width, inner: depth, x, depth, weight, depth, y, width, add: hasBias)
     }
-    return [result]
+    let y = ReferenceArray(result, outputs[0].shape)
+    switch epilogue {
+    case .none: return [result]
+    case .activation(let kind): return Activation(kind).evaluate([y], outputs: outputs)
+    case .add: return [zip(inputs[inputs.count - 1].values, result).map { $0 + $1 }]
+    case .gatedAdd(let row):
+      let (residual, table) = (inputs[inputs.count - 2], inputs[inputs.count - 1])
+      return GatedAdd(gateRow: row).evaluate([residual, y, table], outputs: outputs)
+    }
   }
 }
 

@@ -10,10 +10,10 @@ extension Conv3D: VulkanLowering {
   func lower(_ types: LoweredTypes, _ device: DeviceProfile, flopsPerDispatch: Int) throws -> [Dispatch] {
     let (x, weight, bias) = (types.inputs[0].shape, types.inputs[1], types.inputs[2])
     let output = types.outputs[0].shape
-    let history: TensorType? = types.inputs.count > 3 ? types.inputs[3] : nil
+    let history: TensorType? = hasHistory(inputCount: types.inputs.count) ? types.inputs[3] : nil
     let count = try types.indexableCount(of: self)
     let border = padding.leading + padding.trailing
-    guard max(x[1], x[2]) + border < 1 << 16 else {
+    guard max(x[1], x[2]) * (upsamples ? 2 : 1) + border < 1 << 16 else {
       throw LumosError(.internalDefect, "a padded frame of \(x) is 65536 pixels or more in one direction", at: name)
     }
 
@@ -26,9 +26,12 @@ extension Conv3D: VulkanLowering {
     return Swift.stride(from: 0, to: positions, by: slice).map { first in
       let end = min(first + slice, positions)
       return Dispatch(
-        "Conv3D.\(weight.dtype.variant)", specialization: tile.specialization(bias: bias.dtype),
+        "Conv3D.\(weight.dtype.variant)",
+        specialization: tile.specialization(bias: bias.dtype, epilogue: addsResidual ? .add : .none)
+          + [upsamples ? 1 : 0],
         push: [
           .input(0), history == nil ? .null : .input(3), .input(1), .input(2), .output(0),
+          addsResidual ? .input(types.inputs.count - 1) : .null,
           .count(x[1]), .count(x[2]), .count(x[3]), .count(history?.shape[0] ?? 0),
           .count(weight.shape[1]), .count(weight.shape[2]), .count(weight.shape[3]),
           .count(output[3]), .count(output[1]), .count(output[2]), .count(first), .count(end),

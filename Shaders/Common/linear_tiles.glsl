@@ -1,0 +1,29 @@
+// A linear layer in tiles, for Linear and MultiLinear; how, stands in product.glsl.
+//
+// The including shader declares push constants `p` with x [rows, depth], rows, width and depth.
+
+void load_left(uint first_row, uint first) {
+  [[unroll]] for (uint e = gl_LocalInvocationIndex; e < TILE_ROWS * TILE_DEPTH; e += INVOCATIONS) {
+    const uint row = e / TILE_DEPTH;
+    const uint inner = e % TILE_DEPTH;
+    float value = 0;
+    if (first_row + row < p.rows && first + inner < p.depth) {
+      value = p.x.at[(first_row + row) * p.depth + first + inner];
+    }
+    left_tile[inner * LEFT_PITCH + row] = value;
+  }
+}
+
+// The tile of y [rows, width] = x * transpose(weight) + bias whose corner is (first_row, first_column), with epilogue.
+void linear_tile(
+    WEIGHTS weight, FloatsIn bias, FloatsOut y, FloatsIn residual, FloatsIn gate, uint first_row, uint first_column) {
+  clear_sums();
+  for (uint first = 0; first < p.depth; first += TILE_DEPTH) {
+    load_left(first_row, first);
+    load_right(weight, first_column, p.width, p.depth, first, p.depth);
+    barrier();
+    accumulate();
+    barrier();
+  }
+  write_sums(y, bias, residual, gate, first_row, p.rows, first_column, p.width);
+}

@@ -1,0 +1,56 @@
+// A linear layer for very few rows, where the weights are read once and used once, so that a tile in shared memory
+// saves nothing; for Linear and MultiLinear.
+//
+// A workgroup makes four elements of one row: its 128 invocations read the four weight rows side by side, each keeps
+// four partial sums, and a tree in shared memory adds them up. The including shader declares push constants `p` with
+// x [.., depth], width, depth and groups.
+#extension GL_EXT_control_flow_attributes : require
+#include "Common/types.glsl"
+#include "Common/bias.glsl"
+#include "Common/epilogue.glsl"
+
+layout(local_size_x = 128) in;
+layout(constant_id = 0) const uint BIAS = BIAS_ABSENT;
+layout(constant_id = 1) const uint EPILOGUE = EPILOGUE_NONE;
+
+const uint INVOCATIONS = 128;
+const uint COLUMNS = 4;
+shared float partial[COLUMNS * INVOCATIONS];
+
+// Group `group` of y [.., width] = x * transpose(weight) + bias, with epilogue. The whole workgroup must call it.
+void linear_group(WEIGHTS weight, FloatsIn bias, FloatsOut y, FloatsIn residual, FloatsIn gate, uint group) {
+  if (group >= p.groups) return;
+  const uint blocks = (p.width + COLUMNS - 1) / COLUMNS;
+  const uint row = group / blocks;
+  const uint first_column = (group % blocks) * COLUMNS;
+  const uint lane = gl_LocalInvocationIndex;
+
+  float sums[COLUMNS];
+  [[unroll]] for (uint j = 0; j < COLUMNS; j++) sums[j] = 0;
+  for (uint k = lane; k < p.depth; k += INVOCATIONS) {
+    const float x = p.x.at[row * p.depth + k];
+    [[unroll]] for (uint j = 0; j < COLUMNS; j++) {
+      // Columns past the end repeat the last one and are not written.
+      const uint column = min(first_column + j, p.width - 1);
+      sums[j] = fma(x, load_weight(weight, column * p.depth + k), sums[j]);
+    }
+  }
+
+  [[unroll]] for (uint j = 0; j < COLUMNS; j++) partial[j * INVOCATIONS + lane] = sums[j];
+  barrier();
+  for (uint span = INVOCATIONS / 2; span >= COLUMNS; span /= 2) {
+    if (lane < span) {
+      [[unroll]] for (uint j = 0; j < COLUMNS; j++) {
+        partial[j * INVOCATIONS + lane] += partial[j * INVOCATIONS + lane + span];
+      }
+    }
+    barrier();
+  }
+  const uint column = first_column + lane;
+  if (lane < COLUMNS && column < p.width) {
+    const uint first = lane * INVOCATIONS;
+    const float sum = (partial[first] + partial[first + 1]) + (partial[first + 2] + partial[first + 3]);
+    const uint at = row * p.width + column;
+    y.at[at] = finish(sum + load_bias(bias, BIAS, column), residual, load_gate(gate, EPILOGUE, column), EPILOGUE, at);
+  }
+}

@@ -1,0 +1,52 @@
+import LumosOps
+import LumosTensor
+
+/// Sizes of a linear layer, and how its rows are cut into dispatches: what `Linear` and `MultiLinear` share.
+struct LinearSize {
+  /// Rows of x and y.
+  let rows: Int
+  /// Columns of y, which are rows of the weight.
+  let width: Int
+  /// Columns of x and of the weight.
+  let depth: Int
+
+  /// Columns that a workgroup of the kernel `vector` makes.
+  private static let vectorColumns = 4
+
+  /// The layer `name` with weight `weight` that makes `output`.
+  /// - Throws: `LumosError` for a weight that a kernel cannot index.
+  init(weight: TensorType, output: TensorType, name: String) throws {
+    guard weight.shape.count <= DispatchLimit.elements else {
+      throw LumosError(.internalDefect, "weight \(weight.shape) has more than 2^31 - 1 elements", at: name)
+    }
+    rows = output.shape.dimensions.dropLast().reduce(1, *)
+    width = weight.shape[0]
+    depth = weight.shape[1]
+  }
+
+  /// Whether there is nothing to compute.
+  var isEmpty: Bool { rows == 0 || width == 0 }
+
+  /// Up to four rows the weights are what takes the time, and the kernel `vector` reads them without tiles.
+  var takesVector: Bool { rows <= 4 }
+
+  /// Workgroups of the kernel `vector`.
+  var vectorGroups: Int { rows * ceilingDivide(width, Self.vectorColumns) }
+
+  /// The rows in slices of whole tiles. A dispatch that makes them for `layers` layers stays below `flopsPerDispatch`
+  /// where one row of tiles does, and within what the kernels can index.
+  func slices(_ tile: ProductTile, layers: Int, _ device: DeviceProfile, flopsPerDispatch: Int) -> [Range<Int>] {
+    let most = [
+      DispatchLimit.elements / max(width, depth), flopsPerDispatch / (2 * layers * width * max(depth, 1)),
+      device.maxWorkgroupCount * tile.rows,
+    ].reduce(Int.max, min)
+    let slice = max(most / tile.rows * tile.rows, tile.rows)
+    return stride(from: 0, to: rows, by: slice).map { $0..<min($0 + slice, rows) }
+  }
+
+  /// Bytes of x before row `row`.
+  func readOffset(_ row: Int) -> Int { row * depth * 4 }
+
+  /// Bytes of y, and of a residual, before row `row`.
+  func writeOffset(_ row: Int) -> Int { row * width * 4 }
+}
