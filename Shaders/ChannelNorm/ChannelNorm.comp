@@ -1,4 +1,4 @@
-// x / max(|x|, 1e-12) * sqrt(C) * gamma over each position's channels, then a nonlinearity unless it is ACTIVATION_NONE.
+// x / max(|x|, 1e-12) * sqrt(C) * gamma over each position's channels, then a nonlinearity if ACTIVATION is one.
 #version 460
 #include "Common/types.glsl"
 #include "Common/activation.glsl"

@@ -1,5 +1,5 @@
-// x * rsqrt(mean(x^2) + epsilon) * weight over each row. Where ROTARY, channels (2i, 2i + 1) of every head of the result
-// then turn by the row's angle i: (a, b) -> (a cos - b sin, a sin + b cos).
+// x * rsqrt(mean(x^2) + epsilon) * weight over each row. Where ROTARY, channels (2i, 2i + 1) of every head of the
+// result then turn by the row's angle i: (a, b) -> (a cos - b sin, a sin + b cos).
 #version 460
 #include "Common/types.glsl"
 #include "Common/divide.glsl"

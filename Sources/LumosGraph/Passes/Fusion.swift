@@ -58,8 +58,15 @@ public enum Fusion {
     }
   }
 
-  /// Plain `Linear` nodes of one input, with weights of one type and alike in having a bias, become a `MultiLinear`
-  /// where the first of them stands. Only weights and the shared input are read, so all of it exists there.
+  /// Most layers of a joined projection: query, key and value.
+  static let projectionLimit = 3
+  /// Most nodes from the first to the last layer of a joined projection. All blocks project the same text: without a
+  /// limit the keys and values of all of them would be made, and take memory, from the first block on.
+  static let projectionReach = 8
+
+  /// Plain `Linear` nodes of one input that stand near each other, with weights of one type and alike in having a bias,
+  /// become a `MultiLinear` where the first of them stands. Only weights and the shared input are read, so all of it
+  /// exists there.
   public static func projections(_ graph: Graph) -> Graph {
     struct Key: Hashable {
       let input: Graph.ValueID
@@ -91,13 +98,19 @@ public enum Fusion {
     }
     var joined: [Int: Graph.Node] = [:]
     var dropped = Set<Int>()
-    for (key, members) in groups where members.count > 1 {
-      let nodes = members.map { graph.nodes[$0] }
-      let biases = key.bias == nil ? [] : nodes.map { $0.inputs[2] }
-      joined[members[0]] = Graph.Node(
-        op: MultiLinear(count: nodes.count), inputs: [key.input] + nodes.map { $0.inputs[1] } + biases,
-        outputs: nodes.flatMap(\.outputs), label: nodes.map(\.label).joined(separator: " + "))
-      dropped.formUnion(members.dropFirst())
+    for (key, members) in groups {
+      var rest = members[...]
+      while let first = rest.first {
+        let near = rest.prefix(projectionLimit).prefix { $0 - first <= projectionReach }
+        rest = rest.dropFirst(near.count)
+        guard near.count > 1 else { continue }
+        let nodes = near.map { graph.nodes[$0] }
+        let biases = key.bias == nil ? [] : nodes.map { $0.inputs[2] }
+        joined[first] = Graph.Node(
+          op: MultiLinear(count: nodes.count), inputs: [key.input] + nodes.map { $0.inputs[1] } + biases,
+          outputs: nodes.flatMap(\.outputs), label: nodes.map(\.label).joined(separator: " + "))
+        dropped.formUnion(near.dropFirst())
+      }
     }
     var result = graph
     result.nodes = graph.nodes.indices.filter { !dropped.contains($0) }.map { joined[$0] ?? graph.nodes[$0] }
@@ -112,11 +125,15 @@ public enum Fusion {
   ) -> Graph.ValueID? {
     guard sum.kind == .add else { return nil }
     let other = reader.inputs[1 - position]
-    return graph[other].type == graph[reader.outputs[0]].type && other != reader.inputs[position] ? other : nil
+    return graph[other].type == graph[reader.outputs[0]].type ? other : nil
   }
 
   /// Walks the nodes once and lets `join` take a producer into its only reader. `join` gets the operand position at
-  /// which the reader reads the producer, and returns the joined op and its operands, or nil.
+  /// which the reader reads the producer, and returns the joined op and its operands, or nil. What it returns is only
+  /// taken where it has the reader's results: a sum may repeat a smaller second operand, say, and an epilogue cannot.
+  ///
+  /// Operands of a producer are read later than before, which changes nothing: values never change while a graph runs,
+  /// and states are updated after its end.
   private static func absorb(
     _ graph: Graph,
     _ join: (_ reader: Graph.Node, _ producer: Graph.Node, _ position: Int) -> (any OpDescriptor, [Graph.ValueID])?
@@ -132,7 +149,8 @@ public enum Fusion {
       for position in node.inputs.indices {
         let value = node.inputs[position]
         guard reads[value.index] == 1, let index = madeBy[value.index], let producer = nodes[index],
-          producer.outputs.count == 1, let (op, inputs) = join(current, producer, position)
+          producer.outputs.count == 1, let (op, inputs) = join(node, producer, position),
+          (try? op.outputTypes(inputs.map { graph[$0].type })) == node.outputs.map({ graph[$0].type })
         else { continue }
         current = Graph.Node(op: op, inputs: inputs, outputs: node.outputs, label: producer.label)
         nodes[index] = nil

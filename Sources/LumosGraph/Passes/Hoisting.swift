@@ -5,7 +5,9 @@ import LumosOps
 /// Text embedding, text keys and values and everything else that depends neither on the timestep nor on the latent is
 /// computed once per prompt; what the rest needs of it crosses over as states.
 public enum Hoisting {
-  /// The two halves. States named `invariant.N` carry values from the first to the second.
+  /// The two halves. States named `PREFIX.N` carry values from the first to the second.
+  ///
+  /// Each half takes the inputs that it reads, which its `inputs` list; one that both read is given to both.
   public struct Halves: Sendable {
     /// Run once after the inputs that do not vary are given; nil if nothing can be hoisted.
     public let invariant: Graph?
@@ -14,7 +16,10 @@ public enum Hoisting {
   }
 
   /// Splits `graph`; inputs in `varying` and all states change from run to run, everything else does not.
-  public static func split(_ graph: Graph, varying names: Set<String>) -> Halves {
+  /// - Parameter prefix: of the names of the states that carry values. States belong to the session: split graphs that
+  ///   share one need different prefixes. Names that the graph itself uses are passed over.
+  public static func split(_ graph: Graph, varying names: Set<String>, prefix: String = "invariant") -> Halves {
+    let graph = DeadCode.remove(from: graph)
     var varies = [Bool](repeating: false, count: graph.values.count)
     for value in graph.values {
       switch value.source {
@@ -39,30 +44,36 @@ public enum Hoisting {
     let readLater =
       rest.flatMap(\.inputs) + graph.outputs.map(\.value) + graph.stateUpdates.map(\.value)
     for value in readLater where made.contains(value) && seen.insert(value).inserted { crossing.append(value) }
-    guard !crossing.isEmpty else { return Halves(invariant: nil, varying: graph) }
+    // Without dead code every fixed node leads to a value that crosses.
+    guard !crossing.isEmpty else { return Halves(invariant: nil, varying: graph.pruned()) }
+
+    let taken = Set(graph.states.map(\.name) + graph.stateUpdates.map(\.state))
+    var carriers: [String] = []
+    var number = 0
+    while carriers.count < crossing.count {
+      let name = "\(prefix).\(number)"
+      if !taken.contains(name) { carriers.append(name) }
+      number += 1
+    }
 
     var invariant = graph
     invariant.nodes = fixed
     invariant.outputs = []
-    invariant.stateUpdates = crossing.enumerated().map { ("invariant.\($0.offset)", $0.element) }
-    // The states that take the crossing values must be declared where they are written.
-    for (index, value) in crossing.enumerated() {
-      let id = Graph.ValueID(index: invariant.values.count)
-      invariant.values.append(
-        Graph.Value(id: id, type: graph[value].type, source: .state(name: "invariant.\(index)")))
-    }
+    invariant.stateUpdates = zip(carriers, crossing).map { ($0, $1) }
     var remaining = graph
     remaining.nodes = rest
-    for (index, value) in crossing.enumerated() {
-      remaining.values[value.index] = Graph.Value(
-        id: value, type: graph[value].type, source: .state(name: "invariant.\(index)"))
+    for (name, value) in zip(carriers, crossing) {
+      // The states that take the crossing values are declared where they are written, and stand for them elsewhere.
+      let id = Graph.ValueID(index: invariant.values.count)
+      invariant.values.append(Graph.Value(id: id, type: graph[value].type, source: .state(name: name)))
+      remaining.values[value.index] = Graph.Value(id: value, type: graph[value].type, source: .state(name: name))
     }
     return Halves(invariant: invariant.pruned(), varying: remaining.pruned())
   }
 }
 
 extension Graph {
-  /// The graph without inputs, weights, constants and states that nothing reads. Identities change.
+  /// The graph without inputs, weights, constants and states that nothing reads or updates. Identities change.
   func pruned() -> Graph {
     var needed = Set(nodes.flatMap { $0.inputs + $0.outputs } + outputs.map(\.value) + stateUpdates.map(\.value))
     let updated = Set(stateUpdates.map(\.state))

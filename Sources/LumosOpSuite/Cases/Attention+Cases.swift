@@ -139,8 +139,8 @@ extension Attention: OpCases {
     ]
   }
 
-  /// The last key stands for several, as folded text padding does. It is first, in the middle and last of a step, alone,
-  /// and outside of some spans.
+  /// The last key stands for several, as folded text padding does. It is first, in the middle and last of a step,
+  /// alone, and outside of some spans.
   private static var lastKeyCases: [OpCase] {
     let spans = [
       Span(queries: 0..<7, keys: 0..<71), Span(queries: 7..<20, keys: 0..<70), Span(queries: 22..<31, keys: 70..<71),
