@@ -10,10 +10,13 @@ public struct VulkanBackend: Backend {
   public var timesCommands = false
   /// What bounds the plans: the device's limits, and how submissions are cut.
   public var limits: VulkanPlan.Limits
+  /// Rewrites that graphs undergo before they are planned.
+  public var passes: Passes
 
-  /// A backend on `device`.
-  public init(device: VulkanDevice) {
+  /// A backend on `device` that plans graphs after `passes`.
+  public init(device: VulkanDevice, passes: Passes = .all) {
     self.device = device
+    self.passes = passes
     limits = VulkanPlan.Limits(profile: device.profile)
     let largest = min(device.description.limits.maxAllocationBytes, device.description.limits.maxBufferBytes)
     limits.segmentByteCount = largest - 2 * MemoryPool.redZoneBytes - MemoryPool.alignment

@@ -22,6 +22,7 @@ public final class VulkanExecutable: Executable {
   init(_ graph: Graph, _ session: VulkanSession) throws {
     self.session = session
     let backend = session.backend
+    let graph = backend.passes.apply(to: graph)
     let transfers = session.device.transfers
     let plan = try VulkanPlan(graph, backend.limits)
     self.plan = plan

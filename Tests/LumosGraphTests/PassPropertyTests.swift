@@ -7,7 +7,7 @@ import Testing
 
 /// Over a thousand random graphs: passes leave the results alone, and so does splitting a graph in two.
 @Suite struct PassPropertyTests {
-  static let seeds = 1...1200
+  static let seeds = 1...1000
   static let states = ["memory", "history"]
 
   /// Each pass alone, and all of them.
@@ -31,7 +31,6 @@ import Testing
         for node in after.nodes { if let form = Self.fusedForm(node) { joined[form, default: 0] += 1 } }
         try expectSameInterface(after, graph, "seed \(seed), \(passes)")
         #expect(MemoryPlan(graph: after, alignment: 64).defect(in: after) == nil, "seed \(seed), \(passes)")
-        // The reference joins nothing: what it computes is the same, up to nothing at all.
         guard after.ops != graph.ops || passes == .all else { continue }
         for (actual, expected) in zip(try results(of: after, varying: random.varying), expected) {
           #expect(largestError(actual, expected) <= 1e-12, "seed \(seed), \(passes)")

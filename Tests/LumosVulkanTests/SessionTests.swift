@@ -242,7 +242,7 @@ import Testing
     }
     let timing = try #require((executable as? VulkanExecutable)?.lastTiming)
     #expect(timing.seconds ?? 0 > 0)
-    let planned = try VulkanPlan(graph, session.backend.limits)
+    let planned = try VulkanPlan(session.backend.passes.apply(to: graph), session.backend.limits)
     #expect(timing.commandSeconds.count == (seed % 4 == 3 ? planned.commands.count : 0))
     #expect(session.device.validationMessages.isEmpty)
   }

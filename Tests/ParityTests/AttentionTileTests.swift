@@ -8,7 +8,7 @@ import Testing
 @Suite(.serialized) struct AttentionTileTests {
   @Test(
     "The tiles of the least that Vulkan guarantees give the same results",
-    arguments: ["groups, 117", "widest head", "odd head", "relation, 6x10, 63"])
+    arguments: ["groups, 117", "widest head", "odd head", "relation, 6x10, 63", "folded, 67"])
   func leastDevice(name: String) throws {
     let opCase = try #require(OpSuite.cases(of: "Attention").first { $0.name.hasPrefix(name) })
     let device = try ParityDevice.shared.get()
