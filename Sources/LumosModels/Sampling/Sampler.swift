@@ -70,6 +70,10 @@ public final class Sampler {
     public func latent() throws -> Tensor { try session.state("latent") }
     /// The step's prediction of the clean latent, likewise: what a preview shows.
     public func prediction() throws -> Tensor { try session.state("prediction") }
+    /// All that a later run needs to go on from here, fetched from the device.
+    public func state() throws -> SamplerState {
+      try SamplerState(nextStep: index + 1, latents: [latent()], predictions: [prediction()])
+    }
   }
 
   /// The graph of a step. Inputs `"conditions"` and `"templates"` where the layout has them, `"context.prompt"`,
@@ -109,19 +113,23 @@ public final class Sampler {
   ///
   /// Ends between two steps with `CancellationError` if the surrounding task is cancelled.
   /// - Parameters:
+  ///   - resuming: where an earlier run of the same guide and schedule stood; its steps are not taken again.
   ///   - fetch: outputs of the graph that `onStep` wants to see: goldens compare velocities.
   ///   - onStep: called after every step; what it throws ends the run.
   /// - Throws: `LumosError` for a checkpoint that does not fit; whatever the backend or `onStep` throw.
   public func sample(
-    noise: Tensor, guide: Guide, schedule: Schedule, fetch: [String] = [],
+    noise: Tensor, guide: Guide, schedule: Schedule, resuming: SamplerState? = nil, fetch: [String] = [],
     onStep: (Step, [String: Tensor]) throws -> Void = { _, _ in }
   ) throws -> Tensor {
     precondition(noise.type == latentType, "noise \(noise.type) for \(latentType)")
     let executable = try self.executable ?? session.compile(graph())
     self.executable = executable
-    try session.setState("latent", to: noise)
-    // The first step multiplies the previous prediction by zero, which a leftover infinity would survive.
-    try session.setState("prediction", to: Tensor(latentType.shape, .f32))
+    let start = resuming ?? SamplerState(noises: [noise])
+    precondition(
+      start.nextStep <= schedule.steps && start.latents.map(\.type) == [latentType],
+      "a state before step \(start.nextStep) of \(start.latents.map(\.type))")
+    try session.setState("latent", to: start.latents[0])
+    try session.setState("prediction", to: start.predictions[0])
     var inputs = [
       "context.prompt": model.paddedContext(guide.prompt),
       "context.negative": model.paddedContext(guide.negativePrompt),
@@ -130,7 +138,7 @@ public final class Sampler {
     if model.layout.relationCells(pool: model.configuration.relationPool) != nil {
       inputs["templates"] = model.layout.textTemplates(masks: guide.masks)
     }
-    for index in 0..<schedule.steps {
+    for index in start.nextStep..<schedule.steps {
       try Task.checkCancellation()
       let timestep = schedule.timesteps[index]
       inputs["wave"] = TimeWave.tensor(timestep: timestep, width: model.configuration.frequencyWidth)
