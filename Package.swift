@@ -83,14 +83,21 @@ let package = Package(
       "LumosVulkanTests", ["LumosVulkan", "LumosGraph", "LumosReference", "LumosOpSuite", "LumosTensor", "LumosOps"]),
     tests("LumosModelsTests", ["LumosModels", "LumosReference", "LumosGraph", "LumosFiles", "LumosTensor"]),
     tests("LumosMediaTests", ["LumosMedia", "LumosFiles", "LumosTensor"]),
-    tests("LumosPipelineTests", ["LumosPipeline", "LumosMedia", "LumosReference", "LumosFiles", "LumosTensor"]),
+    tests(
+      "LumosPipelineTests",
+      ["LumosPipeline", "LumosMedia", "LumosReference", "LumosGraph", "LumosFiles", "LumosTensor"]),
     tests(
       "ParityTests",
       [
         "LumosPipeline", "LumosVulkan", "LumosReference", "LumosOpSuite", "LumosOps", "LumosGraph", "LumosTensor",
         "ShaderCompiler",
       ]),
-    tests("CommandTests", ["lumosx", "LumosMedia", "LumosFiles", "LumosTensor"]),
+    tests(
+      "CommandTests",
+      [
+        "lumosx", "LumosPipeline", "LumosModels", "LumosVulkan", "LumosReference", "LumosGraph", "LumosMedia",
+        "LumosFiles", "LumosTensor",
+      ]),
   ],
   swiftLanguageModes: [.v6],
   cxxLanguageStandard: .cxx17

@@ -7,6 +7,13 @@ public protocol Backend: Sendable {
   var name: String { get }
   /// A fresh session: weights are uploaded once, states are shared by name.
   func makeSession(weights: any WeightSource) throws -> any Session
+  /// The same backend, whose sessions tell `recorder` what they spend time on. One that cannot tell is returned as it
+  /// is. Results stay the same; a device may be slower while every command is timed.
+  func profiled(by recorder: ProfileRecorder) -> any Backend
+}
+
+extension Backend {
+  public func profiled(by recorder: ProfileRecorder) -> any Backend { self }
 }
 
 /// One set of weights and states on a backend, and the graphs compiled against them. Used from one task at a time.

@@ -7,24 +7,40 @@ import LumosTensor
 /// It is what the Vulkan backend is held against, and what runs where there is no GPU.
 public struct ReferenceBackend: Backend {
   public let name = "cpu"
+  private var recorder: ProfileRecorder?
+
+  /// Where profiles show the nodes.
+  static let queue = Profile.Queue(device: "cpu", name: "interpreter")
 
   public init() {}
 
-  public func makeSession(weights: any WeightSource) -> any Session { ReferenceSession<Float>(weights: weights) }
+  public func profiled(by recorder: ProfileRecorder) -> any Backend {
+    var copy = self
+    copy.recorder = recorder
+    return copy
+  }
+
+  public func makeSession(weights: any WeightSource) -> any Session {
+    makeSession(weights: weights, scalar: Float.self)
+  }
 
   /// A session in another precision: `Double` shows how far float32 itself is from exact arithmetic.
   public func makeSession<S: ReferenceScalar>(weights: any WeightSource, scalar: S.Type) -> any Session {
-    ReferenceSession<S>(weights: weights)
+    ReferenceSession<S>(weights: weights, recorder)
   }
 }
 
 /// Weights and states of the CPU backend, in one number type.
 final class ReferenceSession<Scalar: ReferenceScalar>: Session {
+  fileprivate let recorder: ProfileRecorder?
   private let source: any WeightSource
   private var weights: [String: ReferenceArray<Scalar>] = [:]
   fileprivate var states: [String: ReferenceArray<Scalar>] = [:]
 
-  init(weights: any WeightSource) { source = weights }
+  init(weights: any WeightSource, _ recorder: ProfileRecorder?) {
+    source = weights
+    self.recorder = recorder
+  }
 
   /// The CPU backend keeps everything in ordinary memory and does not count it.
   var peakDeviceBytes: Int { 0 }
@@ -42,7 +58,7 @@ final class ReferenceSession<Scalar: ReferenceScalar>: Session {
         states[name] = ReferenceArray([Scalar](repeating: 0, count: type.shape.count), type.shape)
       }
     }
-    return ReferenceExecutable(graph: graph, session: self)
+    return recorder.span(.compile, "compile") { ReferenceExecutable(graph: graph, session: self) }
   }
 
   func setState(_ name: String, to tensor: Tensor) throws {
@@ -66,7 +82,9 @@ final class ReferenceSession<Scalar: ReferenceScalar>: Session {
   fileprivate func weight(_ name: String, _ layout: WeightLayout) throws -> ReferenceArray<Scalar> {
     let key = "\(name) \(layout)"
     if let known = weights[key] { return known }
-    let array = ReferenceArray<Scalar>(layout.apply(try source.weight(name)))
+    let array = try recorder.span(.upload, "weight \(name)") {
+      ReferenceArray<Scalar>(layout.apply(try source.weight(name)))
+    }
     weights[key] = array
     return array
   }
@@ -100,6 +118,18 @@ final class ReferenceExecutable<Scalar: ReferenceScalar>: Executable {
   }
 
   func run(_ given: [String: Tensor], fetch: [String]) throws -> [String: Tensor] {
+    try session.recorder.span(.run, "run") { try evaluate(given, fetch: fetch) }
+  }
+
+  /// What nodes do, for profiles.
+  private lazy var operations = graph.nodes.map { node in
+    let inputs = node.inputs.map { graph[$0].type }
+    return Profile.Operation(
+      op: node.op.name, label: node.label, kernel: "reference", flops: node.op.flops(inputs),
+      bytes: node.op.bytesMoved(inputs))
+  }
+
+  private func evaluate(_ given: [String: Tensor], fetch: [String]) throws -> [String: Tensor] {
     for (name, tensor) in given {
       guard let type = inputTypes[name] else { throw BackendError.unknownName(name) }
       guard tensor.type == type else { throw BackendError.mismatch(name: name, expected: type, found: tensor.type) }
@@ -131,7 +161,12 @@ final class ReferenceExecutable<Scalar: ReferenceScalar>: Executable {
     for (index, node) in graph.nodes.enumerated() {
       guard let kernel = node.op as? any ReferenceKernel else { throw BackendError.unknownName(node.label) }
       let types = node.outputs.map { graph[$0].type }
-      let results = kernel.evaluate(try node.inputs.map(contents), outputs: types)
+      let arguments = try node.inputs.map(contents)
+      let start = session.recorder?.now
+      let results = kernel.evaluate(arguments, outputs: types)
+      if let recorder = session.recorder, let start {
+        recorder.record([(operations[index], start..<recorder.now)], on: ReferenceBackend.queue)
+      }
       for (output, result) in zip(node.outputs, results) {
         values[output.index] = ReferenceArray(result, graph[output].type.shape)
       }

@@ -160,7 +160,7 @@ public final class PreparedOp {
   @discardableResult
   public func run() throws -> Double? {
     for operand in results { try operand.fill(nil, device.transfers) }
-    return try recording.run(timesCommands: false).seconds
+    return try recording.run().seconds
   }
 
   /// The results of the last run.

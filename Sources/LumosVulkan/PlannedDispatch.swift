@@ -59,21 +59,32 @@ public struct PlannedDispatch: Sendable {
   public let reads: [BufferRange]
   /// Bytes that it may write (and read).
   public let writes: [BufferRange]
-  /// Its share of its op's floating-point operations.
+  /// Name of the op that it belongs to; `"copy"` for a copy.
+  public let op: String
+  /// Its share of its op's floating-point operations. The shares of an op's dispatches add up to the whole.
   public let flops: Int
+  /// Its share of the bytes that an ideal implementation of its op moves.
+  public let bytesMoved: Int
 
   /// A command with declared accesses.
-  public init(label: String, work: Work, reads: [BufferRange], writes: [BufferRange], flops: Int = 0) {
+  public init(
+    label: String, work: Work, reads: [BufferRange], writes: [BufferRange], op: String = "copy", flops: Int = 0,
+    bytesMoved: Int = 0
+  ) {
     self.label = label
     self.work = work
     self.reads = reads
     self.writes = writes
+    self.op = op
     self.flops = flops
+    self.bytesMoved = bytesMoved
   }
 
   /// A copy.
   static func copy(_ label: String, from: BufferRange, to: BufferRange) -> PlannedDispatch {
-    PlannedDispatch(label: label, work: .copy(from: from, to: to), reads: [from], writes: [to])
+    PlannedDispatch(
+      label: label, work: .copy(from: from, to: to), reads: [from], writes: [to],
+      bytesMoved: from.bytes.count + to.bytes.count)
   }
 
   /// The kernel's name, or nil for a copy.
@@ -105,8 +116,11 @@ extension PlannedDispatch {
     let dispatches = editing(try lowering.lower(types, device)).filter {
       $0.grid.x != 0 && $0.grid.y != 0 && $0.grid.z != 0
     }
-    let flops = dispatches.isEmpty ? 0 : op.flops(types.inputs) / dispatches.count
-    return try dispatches.map { dispatch in
+    let (flops, bytesMoved) = (op.flops(types.inputs), op.bytesMoved(types.inputs))
+    return try dispatches.enumerated().map { index, dispatch in
+      func share(_ total: Int) -> Int {
+        total / dispatches.count + (index < total % dispatches.count ? 1 : 0)
+      }
       if let reason = dispatch.defect(inputs: inputs, outputs: outputs, device) {
         throw LumosError(.internalDefect, "the dispatch of \(dispatch.kernel) \(reason)", at: label)
       }
@@ -124,7 +138,7 @@ extension PlannedDispatch {
       }
       return PlannedDispatch(
         label: label, work: .kernel(dispatch, inputs: inputs.map(\.range), outputs: outputs.map(\.range)),
-        reads: reads, writes: writes, flops: flops)
+        reads: reads, writes: writes, op: op.name, flops: share(flops), bytesMoved: share(bytesMoved))
     }
   }
 }

@@ -7,6 +7,28 @@ public struct RunTiming: Sendable, Hashable {
   public var seconds: Double?
   /// Seconds of each command of the plan, where they were asked for.
   public var commandSeconds: [Double] = []
+  /// Seconds from the first command's start to each command's start, likewise.
+  public var commandStarts: [Double] = []
+}
+
+extension RunTiming {
+  /// From the timestamps of a run with timed commands: one where a submission begins, then one behind each command.
+  ///
+  /// A device may look at the head of a submission while the one before is still at work. A command therefore begins
+  /// when its predecessor is done, if that is later.
+  init(marks: [Double], submissions: [Range<Int>]) {
+    var end = 0.0
+    for (number, commands) in submissions.enumerated() {
+      end = max(end, marks[commands.lowerBound + number])
+      for index in commands {
+        let start = end
+        end = max(start, marks[index + number + 1])
+        commandStarts.append(start)
+        commandSeconds.append(end - start)
+      }
+    }
+    seconds = end
+  }
 }
 
 /// A plan in recorded form: command buffers that are submitted anew for every run.
@@ -15,6 +37,8 @@ final class Recording {
   private let commands: CommandList
   private let timestamps: Timestamps?
   private let constants: Allocation?
+  private let submissions: [Range<Int>]
+  private let timesCommands: Bool
 
   /// Records commands.
   /// - Parameters:
@@ -30,7 +54,13 @@ final class Recording {
     let context = device.context
     self.device = device
     commands = try CommandList(context)
-    timestamps = try context.timestampBits > 0 ? Timestamps(context, intervals: timesCommands ? plan.count : 1) : nil
+    self.timesCommands = timesCommands
+    // Even a plan without commands is submitted, so that its timestamps and its end exist.
+    let slices = submissions.isEmpty ? [0..<0] : submissions
+    self.submissions = slices
+    // A timestamp where a submission begins, then one behind each command; or two in all.
+    let marks = timesCommands ? plan.count + slices.count : 2
+    timestamps = try context.timestampBits > 0 ? Timestamps(context, count: marks) : nil
     let tables = try Self.upload(plan, device, pool)
     constants = tables.allocation
 
@@ -54,19 +84,18 @@ final class Recording {
         return .dispatch(pipeline, push, dispatch.grid)
       }
     }
-    // Even a plan without commands is submitted, so that its timestamps and its end exist.
-    let slices = submissions.isEmpty ? [0..<0] : submissions
     for (number, slice) in slices.enumerated() {
       try commands.record(number) { buffer in
-        if number == 0 { timestamps?.begin(buffer) }
+        if number == 0 { timestamps?.reset(buffer) }
+        if timesCommands || number == 0 { timestamps?.begin(buffer, slice.lowerBound + number) }
         for index in slice {
           if barriers[index] || timesCommands { context.barrier(buffer) }
           recorded[index].record(buffer, context, pipelines.layout)
-          if timesCommands { timestamps?.mark(buffer, interval: index) }
+          if timesCommands { timestamps?.end(buffer, index + number + 1) }
         }
         guard number == slices.count - 1 else { return }
         context.barrier(buffer, toHost: true)
-        if !timesCommands { timestamps?.mark(buffer, interval: 0) }
+        if !timesCommands { timestamps?.end(buffer, 1) }
       }
     }
   }
@@ -74,10 +103,11 @@ final class Recording {
   private let empty: Allocation
 
   /// Submits the command buffers and waits for the last.
-  func run(timesCommands: Bool) throws -> RunTiming {
+  func run() throws -> RunTiming {
     try device.submissions.run(commands.buffers)
-    guard let intervals = try timestamps?.seconds() else { return RunTiming(seconds: nil) }
-    return RunTiming(seconds: intervals.reduce(0, +), commandSeconds: timesCommands ? intervals : [])
+    guard let marks = try timestamps?.seconds() else { return RunTiming(seconds: nil) }
+    guard timesCommands else { return RunTiming(seconds: marks[1]) }
+    return RunTiming(marks: marks, submissions: submissions)
   }
 
   private enum Command {
@@ -138,56 +168,5 @@ struct PushData {
       }
     }
     self.bytes = bytes
-  }
-}
-
-/// A query pool that measures intervals: from `begin` to the first mark, and from mark to mark.
-final class Timestamps {
-  private let context: DeviceContext
-  private let pool: VkQueryPool
-  private let count: Int
-
-  init(_ context: DeviceContext, intervals: Int) throws {
-    self.context = context
-    count = intervals + 1
-    var create = VkQueryPoolCreateInfo.make {
-      $0.queryType = VK_QUERY_TYPE_TIMESTAMP
-      $0.queryCount = UInt32(intervals + 1)
-    }
-    var created: VkQueryPool?
-    try context.check(context.vk.createQueryPool(context.handle, &create, nil, &created), "vkCreateQueryPool")
-    guard let created else { throw LumosError(.internalDefect, "vkCreateQueryPool gave none", at: context.name) }
-    pool = created
-  }
-
-  deinit {
-    if context.isAbandoned { return }
-    context.vk.destroyQueryPool(context.handle, pool, nil)
-  }
-
-  /// Resets all marks and starts the first interval.
-  func begin(_ buffer: VkCommandBuffer) {
-    context.vk.cmdResetQueryPool(buffer, pool, 0, UInt32(count))
-    context.vk.cmdWriteTimestamp(buffer, VK_PIPELINE_STAGE_TOP_OF_PIPE_BIT, pool, 0)
-  }
-
-  /// Ends interval `index` once everything before is done, and starts the next.
-  func mark(_ buffer: VkCommandBuffer, interval index: Int) {
-    context.vk.cmdWriteTimestamp(buffer, VK_PIPELINE_STAGE_BOTTOM_OF_PIPE_BIT, pool, UInt32(index + 1))
-  }
-
-  /// Seconds of each interval of the last run, which must be over.
-  func seconds() throws -> [Double] {
-    var ticks = [UInt64](repeating: 0, count: count)
-    let flags = VK_QUERY_RESULT_64_BIT.rawValue | VK_QUERY_RESULT_WAIT_BIT.rawValue
-    let result = ticks.withUnsafeMutableBytes {
-      context.vk.getQueryPoolResults(
-        context.handle, pool, 0, UInt32(count), $0.count, $0.baseAddress, 8, VkQueryResultFlags(flags))
-    }
-    try context.check(result, "vkGetQueryPoolResults")
-    // Counters of fewer than 64 bits wrap.
-    let mask = context.timestampBits >= 64 ? UInt64.max : (1 << UInt64(context.timestampBits)) - 1
-    let period = Double(context.description.limits.timestampPeriod) * 1e-9
-    return zip(ticks, ticks.dropFirst()).map { Double(($1 &- $0) & mask) * period }
   }
 }

@@ -8,6 +8,8 @@ public struct VulkanBackend: Backend {
   public let device: VulkanDevice
   /// Whether every command of a run is timed; that costs a barrier for each.
   public var timesCommands = false
+  /// Hears what sessions spend time on; see `profiled(by:)`.
+  var recorder: ProfileRecorder?
   /// What bounds the plans: the device's limits, and how submissions are cut.
   public var limits: VulkanPlan.Limits
   /// Rewrites that graphs undergo before they are planned.
@@ -28,6 +30,14 @@ public struct VulkanBackend: Backend {
   public var profile: DeviceProfile { limits.profile }
 
   public func makeSession(weights: any WeightSource) -> any Session { VulkanSession(self, weights) }
+
+  /// Times every command, which costs a barrier for each.
+  public func profiled(by recorder: ProfileRecorder) -> any Backend {
+    var copy = self
+    copy.recorder = recorder
+    copy.timesCommands = true
+    return copy
+  }
 }
 
 /// A tensor on the device. An empty one takes no memory.
@@ -76,26 +86,40 @@ final class VulkanSession: Session {
   private var states: [String: DeviceTensor] = [:]
 
   var device: VulkanDevice { backend.device }
+  var recorder: ProfileRecorder? { backend.recorder }
 
   init(_ backend: VulkanBackend, _ source: any WeightSource) {
     self.backend = backend
     self.source = source
     pool = MemoryPool(backend.device, checked: backend.device.options.checked)
+    recordMemory()
   }
+
+  /// Tells the recorder, if there is one, how much memory all sessions hold on the device.
+  func recordMemory() { recorder?.recordMemory(device.memoryUse.liveBytes, on: backend.name) }
 
   var peakDeviceBytes: Int { pool.use.peakBytes }
 
-  func compile(_ graph: Graph) throws -> any Executable { try VulkanExecutable(graph, self) }
+  func compile(_ graph: Graph) throws -> any Executable {
+    try recorder.span(.compile, "compile") { try VulkanExecutable(graph, self) }
+  }
 
   func setState(_ name: String, to tensor: Tensor) throws {
     let known = try existingState(name)
     guard known.type == tensor.type else {
       throw BackendError.mismatch(name: name, expected: known.type, found: tensor.type)
     }
-    try device.transfers.upload(tensor, to: known)
+    try recorder.span(.upload, "state \(name)", bytes: tensor.type.byteCount) {
+      try device.transfers.upload(tensor, to: known)
+    }
   }
 
-  func state(_ name: String) throws -> Tensor { try device.transfers.download(existingState(name)) }
+  func state(_ name: String) throws -> Tensor {
+    let known = try existingState(name)
+    return try recorder.span(.download, "state \(name)", bytes: known.type.byteCount) {
+      try device.transfers.download(known)
+    }
+  }
 
   func resetStates() throws {
     for state in states.values { try device.transfers.clear(state) }
@@ -124,11 +148,15 @@ final class VulkanSession: Session {
   func weight(_ name: String, _ layout: WeightLayout, _ type: TensorType) throws -> DeviceTensor {
     let key = WeightKey(name: name, layout: layout)
     if let known = weights[key] { return known }
-    let tensor = layout.apply(try source.weight(name))
-    guard tensor.type == type else { throw BackendError.mismatch(name: name, expected: type, found: tensor.type) }
-    let weight = try DeviceTensor(type, "weight \(name)", in: pool)
-    try device.transfers.upload(tensor, to: weight)
+    let weight = try recorder.span(.upload, "weight \(name)", bytes: type.byteCount) {
+      let tensor = layout.apply(try source.weight(name))
+      guard tensor.type == type else { throw BackendError.mismatch(name: name, expected: type, found: tensor.type) }
+      let weight = try DeviceTensor(type, "weight \(name)", in: pool)
+      try device.transfers.upload(tensor, to: weight)
+      return weight
+    }
     weights[key] = weight
+    recordMemory()
     return weight
   }
 }

@@ -22,9 +22,9 @@ public final class VulkanExecutable: Executable {
   init(_ graph: Graph, _ session: VulkanSession) throws {
     self.session = session
     let backend = session.backend
-    let graph = backend.passes.apply(to: graph)
+    let graph = backend.recorder.span(.plan, "passes") { backend.passes.apply(to: graph) }
     let transfers = session.device.transfers
-    let plan = try VulkanPlan(graph, backend.limits)
+    let plan = try backend.recorder.span(.plan, "plan") { try VulkanPlan(graph, backend.limits) }
     self.plan = plan
     if session.device.options.checked {
       let violations = HazardChecker.violations(plan.commands, barriers: plan.barriers)
@@ -64,14 +64,22 @@ public final class VulkanExecutable: Executable {
     self.buffers = buffers
     self.inputs = inputs
     self.arena = arena
-    recording = try Recording(
-      session.device, session.device.pipelines, session.pool, plan.commands, barriers: plan.barriers,
-      submissions: plan.submissions, timesCommands: backend.timesCommands
-    ) { try Self.resolve($0, buffers) }
+    session.recordMemory()
+    recording = try backend.recorder.span(.record, "kernels and recording") {
+      try Recording(
+        session.device, session.device.pipelines, session.pool, plan.commands, barriers: plan.barriers,
+        submissions: plan.submissions, timesCommands: backend.timesCommands
+      ) { try Self.resolve($0, buffers) }
+    }
     session.device.pipelineCache.save()
   }
 
   public func run(_ given: [String: Tensor], fetch: [String]) throws -> [String: Tensor] {
+    try session.recorder.span(.run, "run") { try execute(given, fetch: fetch) }
+  }
+
+  private func execute(_ given: [String: Tensor], fetch: [String]) throws -> [String: Tensor] {
+    let recorder = session.recorder
     for (name, tensor) in given {
       guard let input = inputs[name] else { throw BackendError.unknownName(name) }
       guard tensor.type == input.type else {
@@ -88,21 +96,48 @@ public final class VulkanExecutable: Executable {
     let transfers = session.device.transfers
     for (name, tensor) in given {
       guard let input = inputs[name] else { continue }
-      try transfers.upload(tensor, to: input)
+      try recorder.span(.upload, "input \(name)", bytes: tensor.type.byteCount) {
+        try transfers.upload(tensor, to: input)
+      }
       self.given.insert(name)
     }
     let checked = session.device.options.checked
     if checked {
       for segment in arena { try transfers.fill(segment.all, with: RedZones.poisonPattern) }
     }
-    lastTiming = try recording.run(timesCommands: session.backend.timesCommands)
+    session.recordMemory()
+    let timing = try recorder.span(.wait, "submit and wait") { try recording.run() }
+    lastTiming = timing
+    if let recorder { record(timing, recorder) }
     if checked { try session.pool.verifyRedZones() }
 
     return try Dictionary(
       fetched.map { name, output in
         if output.range.bytes.isEmpty { return try (name, Tensor(output.type.shape, output.type.dtype)) }
-        return try (name, transfers.download(Self.resolve(output.range, buffers), as: output.type))
+        return try recorder.span(.download, "output \(name)", bytes: output.type.byteCount) {
+          try (name, transfers.download(Self.resolve(output.range, buffers), as: output.type))
+        }
       }, uniquingKeysWith: { first, _ in first })
+  }
+
+  /// What commands do, for profiles.
+  private lazy var operations = plan.commands.map {
+    Profile.Operation(
+      op: $0.op, label: $0.label, kernel: $0.kernel ?? "copy", flops: $0.flops, bytes: $0.bytesMoved)
+  }
+
+  /// Tells when each command of the run that has just ended was at work, if the queue has timestamps.
+  private func record(_ timing: RunTiming, _ recorder: ProfileRecorder) {
+    let end = recorder.now
+    guard timing.commandSeconds.count == operations.count else { return }
+    var last = 0
+    let offsets = zip(timing.commandStarts, timing.commandSeconds).map { start, seconds -> Range<Int> in
+      let begin = max(Int((start * 1e9).rounded()), last)
+      last = max(Int(((start + seconds) * 1e9).rounded()), begin)
+      return begin..<last
+    }
+    let queue = Profile.Queue(device: session.backend.name, name: "compute queue")
+    recorder.record(operations, offsets: offsets, endingAt: end, on: queue)
   }
 
   private static func resolve(_ range: BufferRange, _ buffers: [BufferID: Allocation]) throws -> DeviceRange {

@@ -57,6 +57,9 @@ struct GenerateCommand: ParsableCommand {
   @Option(help: "Write the frames side by side as a PNG.")
   var contactSheet: String?
 
+  @Option(help: "Write a trace of where the time goes (JSON for ui.perfetto.dev), and print a table of it.")
+  var profile: String?
+
   @Flag(help: "Events as lines of JSON on standard output, the last one a result envelope.")
   var json = false
 
@@ -78,13 +81,18 @@ struct GenerateCommand: ParsableCommand {
       ?? Scene(scene, mode: mode.value).outputName(
         height: settings.height, width: settings.width, frames: settings.frames)
     if let saveLatents { try OutputPath.check(saveLatents) }
+    let profiler = try profile.map { try ProfileOutput(path: $0) }
 
-    let backend = try deviceOptions.makeBackend { printer.warning($0) }
+    let device = try deviceOptions.makeBackend { printer.warning($0) }
+    let backend = profiler?.attach(to: device) ?? device
     printer.begin(device: backend.name, settings)
     let pipeline = try Pipeline(bundle: bundle, backend: backend)
-    let result = try pipeline.generate(request, to: path, contactSheet: contactSheet) { event in
-      try Interruption.check()
-      printer.event(event)
+    let result = try profiler.around {
+      try pipeline.generate(request, to: path, contactSheet: contactSheet) { event in
+        profiler?.event(event)
+        try Interruption.check()
+        printer.event(event)
+      }
     }
     if let saveLatents {
       try SafetensorsWriter.write(
