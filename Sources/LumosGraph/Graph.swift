@@ -37,6 +37,10 @@ public struct Graph: Sendable {
   }
 
   /// One operation.
+  ///
+  /// An operand or result may be a *window*: some rows of a value (indices of its outermost axis) instead of all of it.
+  /// The op sees a tensor of just these rows. Several nodes then fill one value, each row of it once, and a row may be
+  /// read as soon as it is there. Models build nodes on whole values; `RowTiling` makes windows.
   public struct Node: Sendable {
     /// What it does.
     public let op: any OpDescriptor
@@ -46,6 +50,25 @@ public struct Graph: Sendable {
     public let outputs: [ValueID]
     /// Where in the model it stands, for people: `"blocks.3.self_attn.q"`.
     public let label: String
+    /// Rows of the operands that are windows, by their position in `inputs`.
+    public let inputRows: [Int: Range<Int>]
+    /// Rows of the results that are windows, by their position in `outputs`.
+    public let outputRows: [Int: Range<Int>]
+
+    init(
+      op: any OpDescriptor, inputs: [ValueID], outputs: [ValueID], label: String,
+      inputRows: [Int: Range<Int>] = [:], outputRows: [Int: Range<Int>] = [:]
+    ) {
+      self.op = op
+      self.inputs = inputs
+      self.outputs = outputs
+      self.label = label
+      self.inputRows = inputRows
+      self.outputRows = outputRows
+    }
+
+    /// Whether an operand or result is a window.
+    public var hasWindows: Bool { !inputRows.isEmpty || !outputRows.isEmpty }
   }
 
   /// All values.
@@ -60,6 +83,16 @@ public struct Graph: Sendable {
   /// The value behind an identity.
   public subscript(id: ValueID) -> Value { values[id.index] }
 
+  /// Types of a node's operands as its op sees them: windows have their own number of rows.
+  public func inputTypes(of node: Node) -> [TensorType] {
+    node.inputs.enumerated().map { self[$1].type.window(node.inputRows[$0]) }
+  }
+
+  /// Types of a node's results as its op makes them.
+  public func outputTypes(of node: Node) -> [TensorType] {
+    node.outputs.enumerated().map { self[$1].type.window(node.outputRows[$0]) }
+  }
+
   /// Inputs that the caller gives, with their types.
   public var inputs: [(name: String, type: TensorType)] {
     values.compactMap { if case .input(let name) = $0.source { (name, $0.type) } else { nil } }
@@ -68,6 +101,23 @@ public struct Graph: Sendable {
   /// States that the graph reads or updates, with their types.
   public var states: [(name: String, type: TensorType)] {
     values.compactMap { if case .state(let name) = $0.source { (name, $0.type) } else { nil } }
+  }
+}
+
+extension TensorType {
+  /// The type of rows `rows`, or of all if there are none given.
+  public func window(_ rows: Range<Int>?) -> TensorType {
+    guard let rows else { return self }
+    return TensorType(Shape([rows.count] + shape.dimensions.dropFirst()), dtype)
+  }
+
+  /// Bytes of one row.
+  public var rowByteCount: Int { shape.rowCount * dtype.byteCount }
+
+  /// Bytes that rows `rows` take within a tensor of this type; all bytes if there are none given.
+  public func byteRange(_ rows: Range<Int>?) -> Range<Int> {
+    guard let rows else { return 0..<byteCount }
+    return rows.lowerBound * rowByteCount..<rows.upperBound * rowByteCount
   }
 }
 

@@ -3,19 +3,21 @@ import LumosTensor
 
 /// Where the values that a graph makes lie in one arena.
 ///
-/// Every node-made value lives from its node to its last reader; fetchable outputs and new state values live to the end
-/// of the run. Two values share bytes only when their lives do not overlap, and a node's results never share bytes with
-/// its operands. Values are placed largest first at the lowest offset that is free over their whole life, which stays
-/// within a few per cent of the largest sum of live bytes (`liveBytesMax`) on this engine's graphs.
+/// Every node-made value lives from the first node that writes it to its last reader; fetchable outputs and new state
+/// values live to the end of the run. Two values share bytes only when their lives do not overlap, with one exception:
+/// a value may lie exactly where an operand of its nodes lay, where op and graph allow it (`InPlace`). Such values form
+/// one place, which lives as long as all of them together. Places are put largest first at the lowest offset that is
+/// free over their whole life, which stays within a few per cent of the largest sum of live bytes (`liveBytesMax`) on
+/// this engine's graphs.
 ///
-/// Complexity: O(n²) in the number of values that overlap in time, which is small: residual streams are long-lived but
+/// Complexity: O(n²) in the number of places that overlap in time, which is small: residual streams are long-lived but
 /// few.
 public struct MemoryPlan: Sendable {
   /// When a value exists: from the node that makes it to the last node that reads it, both included.
   public struct Life: Sendable, Hashable {
     /// The value.
     public let value: Graph.ValueID
-    /// Index of the node that makes it.
+    /// Index of the node that makes it, or the first of those that fill it.
     public let first: Int
     /// Index of the last node that reads it; `nodes.count` if it must survive the run.
     public let last: Int
@@ -25,8 +27,10 @@ public struct MemoryPlan: Sendable {
 
   /// Size of the arena.
   public let byteCount: Int
-  /// Largest sum of live bytes over the run: no arena can be smaller.
+  /// Largest sum of live bytes over the run, those of a place once: no arena with these places can be smaller.
   public let liveBytesMax: Int
+  /// Live bytes while each node runs, those of a place once.
+  public let liveBytes: [Int]
   /// Lives of all placed values, by their first node.
   public let lives: [Life]
   private let offsets: [Int: Int]
@@ -38,45 +42,47 @@ public struct MemoryPlan: Sendable {
   ///
   /// Where a device cannot allocate the arena in one piece it is cut at every multiple of `segmentByteCount` (a multiple
   /// of `alignment`): no value lies across a cut. Every value must fit a segment.
-  public init(graph: Graph, alignment: Int = 256, segmentByteCount: Int = .max) {
+  /// - Parameter inPlace: whether values take over the memory of operands that die.
+  public init(graph: Graph, alignment: Int = 256, segmentByteCount: Int = .max, inPlace: Bool = true) {
     /// The first offset from `offset` on at which `byteCount` bytes lie within one segment.
     func fitted(_ offset: Int, _ byteCount: Int) -> Int {
       let start = offset % segmentByteCount
       return start + byteCount <= segmentByteCount ? offset : offset - start + segmentByteCount
     }
     lives = Self.lives(of: graph, alignment: alignment)
+    let places = Place.places(of: lives, takeovers: inPlace ? InPlace.takeovers(in: graph) : [:])
 
-    var liveAt = [Int](repeating: 0, count: graph.nodes.count + 2)
-    for life in lives {
-      liveAt[life.first] += life.byteCount
-      liveAt[life.last + 1] -= life.byteCount
+    var changes = [Int](repeating: 0, count: graph.nodes.count + 2)
+    for place in places {
+      changes[place.first] += place.byteCount
+      changes[place.last + 1] -= place.byteCount
     }
     var live = 0
-    var most = 0
-    for change in liveAt {
+    let sums = changes.map { change in
       live += change
-      most = max(most, live)
+      return live
     }
-    liveBytesMax = most
+    liveBytes = Array(sums.prefix(graph.nodes.count))
+    liveBytesMax = sums.max() ?? 0
 
     // Largest first; among equals the longer-lived, then the earlier, so that the result depends on nothing else.
-    let order = lives.sorted {
+    let order = places.sorted {
       ($1.byteCount, $1.last - $1.first, $0.first) < ($0.byteCount, $0.last - $0.first, $1.first)
     }
-    var placed: [(life: Life, offset: Int)] = []
+    var placed: [(place: Place, offset: Int)] = []
     var offsets: [Int: Int] = [:]
     var end = 0
-    for life in order {
+    for place in order {
       var offset = 0
       // `placed` is kept in ascending order of offsets: slide past everything that overlaps in time and space.
-      for other in placed where other.life.first <= life.last && life.first <= other.life.last {
-        if offset + life.byteCount <= other.offset { break }
-        offset = fitted(max(offset, other.offset + other.life.byteCount), life.byteCount)
+      for other in placed where other.place.first <= place.last && place.first <= other.place.last {
+        if offset + place.byteCount <= other.offset { break }
+        offset = fitted(max(offset, other.offset + other.place.byteCount), place.byteCount)
       }
-      offsets[life.value.index] = offset
-      end = max(end, offset + life.byteCount)
+      for value in place.values { offsets[value] = offset }
+      end = max(end, offset + place.byteCount)
       let position = placed.partitioningIndex { $0.offset >= offset }
-      placed.insert((life, offset), at: position)
+      placed.insert((place, offset), at: position)
     }
     self.offsets = offsets
     byteCount = end
@@ -91,14 +97,41 @@ public struct MemoryPlan: Sendable {
     }
     for output in graph.outputs { last[output.value.index] = graph.nodes.count }
     for update in graph.stateUpdates { last[update.value.index] = graph.nodes.count }
+    var seen = Set<Int>()
     return graph.nodes.enumerated().flatMap { index, node in
       node.outputs.compactMap { value in
         let bytes = graph[value].type.byteCount
-        guard bytes > 0 else { return nil }
+        guard bytes > 0, seen.insert(value.index).inserted else { return nil }
         let aligned = (bytes + alignment - 1) / alignment * alignment
         return Life(value: value, first: index, last: last[value.index] ?? index, byteCount: aligned)
       }
     }
+  }
+}
+
+/// Bytes of the arena and the values that lie there, one taking over from the other.
+private struct Place {
+  var values: [Int]
+  var first: Int
+  var last: Int
+  let byteCount: Int
+
+  /// The lives, joined where one value takes over another's memory.
+  static func places(of lives: [MemoryPlan.Life], takeovers: [Int: Int]) -> [Place] {
+    var places: [Place] = []
+    var index: [Int: Int] = [:]
+    for life in lives {
+      if let operand = takeovers[life.value.index], let place = index[operand] {
+        index[life.value.index] = place
+        places[place].values.append(life.value.index)
+        places[place].last = max(places[place].last, life.last)
+      } else {
+        index[life.value.index] = places.count
+        places.append(
+          Place(values: [life.value.index], first: life.first, last: life.last, byteCount: life.byteCount))
+      }
+    }
+    return places
   }
 }
 

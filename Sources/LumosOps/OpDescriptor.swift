@@ -23,6 +23,16 @@ public protocol OpDescriptor: Sendable, Hashable {
 
   /// Largest allowed NMSE of an implementation against the reference, for weights of type `dtype`.
   func errorBound(_ inputs: [TensorType], dtype: DType) -> Double
+
+  /// The inputs that the op takes row by row, for inputs of these types: row i of every output (index i of its
+  /// outermost axis) depends on row i of these inputs and on all of the others. All of them and all outputs have
+  /// equally many rows, and any run of rows alone is a valid evaluation. nil (the default) if the op is not row-wise.
+  func rowInputs(_ inputs: [TensorType]) -> Set<Int>?
+
+  /// The inputs whose memory the first output may take over, for inputs of these types. Every implementation must
+  /// then have read an element of such an input before the output's element in its place is written, and not read it
+  /// afterwards; when the bytes of both are the same the result is the same. None by default.
+  func inPlaceInputs(_ inputs: [TensorType]) -> [Int]
 }
 
 extension OpDescriptor {
@@ -32,6 +42,10 @@ extension OpDescriptor {
   }
 
   public func errorBound(_ inputs: [TensorType], dtype: DType) -> Double { 1e-10 }
+
+  public func rowInputs(_ inputs: [TensorType]) -> Set<Int>? { nil }
+
+  public func inPlaceInputs(_ inputs: [TensorType]) -> [Int] { [] }
 
   /// The op's name, from a value.
   public var name: String { Self.name }

@@ -140,6 +140,8 @@ final class ReferenceExecutable<Scalar: ReferenceScalar>: Executable {
     }
 
     var values: [Int: ReferenceArray<Scalar>] = [:]
+    // Values that several nodes fill, row by row: not a number where no node has been.
+    var filled: [Int: [Scalar]] = [:]
     func contents(_ id: Graph.ValueID) throws -> ReferenceArray<Scalar> {
       let value = graph[id]
       switch value.source {
@@ -151,26 +153,37 @@ final class ReferenceExecutable<Scalar: ReferenceScalar>: Executable {
         guard let array = session.states[name] else { throw BackendError.unknownName(name) }
         return array
       case .constant, .node:
-        guard let array = constants[id.index] ?? values[id.index] else {
-          throw BackendError.unknownName("value \(id.index)")
-        }
-        return array
+        if let array = constants[id.index] ?? values[id.index] { return array }
+        guard let array = filled[id.index] else { throw BackendError.unknownName("value \(id.index)") }
+        return ReferenceArray(array, value.type.shape)
       }
     }
 
     for (index, node) in graph.nodes.enumerated() {
       guard let kernel = node.op as? any ReferenceKernel else { throw BackendError.unknownName(node.label) }
-      let types = node.outputs.map { graph[$0].type }
-      let arguments = try node.inputs.map(contents)
+      let operands = try node.inputs.enumerated().map { position, input in
+        let array = try contents(input)
+        return node.inputRows[position].map(array.rows) ?? array
+      }
       let start = session.recorder?.now
-      let results = kernel.evaluate(arguments, outputs: types)
+      let results = kernel.evaluate(operands, outputs: graph.outputTypes(of: node))
       if let recorder = session.recorder, let start {
         recorder.record([(operations[index], start..<recorder.now)], on: ReferenceBackend.queue)
       }
-      for (output, result) in zip(node.outputs, results) {
-        values[output.index] = ReferenceArray(result, graph[output].type.shape)
+      for (position, (output, result)) in zip(node.outputs, results).enumerated() {
+        let shape = graph[output].type.shape
+        if let rows = node.outputRows[position] {
+          let start = rows.lowerBound * shape.rowCount
+          filled[output.index, default: [Scalar](repeating: .nan, count: shape.count)]
+            .replaceSubrange(start..<start + result.count, with: result)
+        } else {
+          values[output.index] = ReferenceArray(result, shape)
+        }
       }
-      for value in node.inputs + node.outputs where lastUse[value.index] <= index { values[value.index] = nil }
+      for value in node.inputs + node.outputs where lastUse[value.index] <= index {
+        values[value.index] = nil
+        filled[value.index] = nil
+      }
     }
 
     var fetched: [String: Tensor] = [:]
@@ -186,6 +199,14 @@ final class ReferenceExecutable<Scalar: ReferenceScalar>: Executable {
 }
 
 extension ReferenceArray {
+  /// Rows `range` of the outermost axis.
+  func rows(_ range: Range<Int>) -> ReferenceArray {
+    let part = range.lowerBound * shape.rowCount..<range.upperBound * shape.rowCount
+    let shape = Shape([range.count] + shape.dimensions.dropFirst())
+    return integers.isEmpty
+      ? ReferenceArray(Array(values[part]), shape) : ReferenceArray(integers: Array(integers[part]), shape)
+  }
+
   /// The numbers as a tensor: float32, or float64 when that is the evaluation's type.
   var tensor: Tensor {
     if !integers.isEmpty { return Tensor(integers, shape) }

@@ -36,6 +36,12 @@ public struct ReferenceArray<Scalar: ReferenceScalar>: Sendable {
     integers = []
   }
 
+  init(integers: [Int32], _ shape: Shape) {
+    self.shape = shape
+    values = []
+    self.integers = integers
+  }
+
   /// The tensor's numbers, widened.
   public init(_ tensor: Tensor) {
     shape = tensor.shape

@@ -1,7 +1,8 @@
 /// Where a plan needs barriers.
 ///
 /// A barrier orders everything before it against everything after it. Commands between two barriers may run at the same
-/// time and in any order, so no two of them may touch the same bytes unless both only read them.
+/// time and in any order, so no two of them may touch the same bytes unless both only read them. Within a command its
+/// own reads and writes are its kernel's affair.
 public enum Hazards {
   /// For each command whether a barrier must stand before it: exactly where it conflicts with one since the last
   /// barrier.
@@ -32,16 +33,16 @@ public enum Hazards {
 /// Verifies barriers by the definition, pair by pair. It shares no code with `Hazards`, since it is there to find its
 /// mistakes; the validation layers cannot, as they do not see accesses through device addresses.
 public enum HazardChecker {
-  /// Two commands that touch the same bytes without a barrier between them.
+  /// Two commands that touch the same bytes without a barrier between them, or one that writes what it reads.
   public struct Violation: Sendable, Hashable, CustomStringConvertible {
-    /// Names of the three conflicts, as architects call them.
-    public enum Kind: String, Sendable { case readAfterWrite, writeAfterRead, writeAfterWrite }
+    /// Names of the three conflicts, as architects call them, and of the one that a command has with itself.
+    public enum Kind: String, Sendable { case readAfterWrite, writeAfterRead, writeAfterWrite, withinCommand }
 
     /// Kind of conflict.
     public let kind: Kind
     /// Index of the earlier command.
     public let first: Int
-    /// Index of the later command.
+    /// Index of the later command; the same one for a conflict of a command with itself.
     public let second: Int
     /// Bytes of the later command that conflict.
     public let range: BufferRange
@@ -50,6 +51,9 @@ public enum HazardChecker {
   }
 
   /// All unprotected conflicts of `commands` when a barrier stands before each whose flag is set.
+  ///
+  /// A command may write what it reads only where it says so, and only in exactly the same place. Nor may it write bytes
+  /// twice.
   ///
   /// Complexity: quadratic in the commands between two barriers.
   public static func violations(_ commands: [PlannedDispatch], barriers: [Bool]) -> [Violation] {
@@ -62,6 +66,7 @@ public enum HazardChecker {
     }
     var found: [Violation] = []
     for second in commands.indices {
+      found += conflictsWithin(commands[second], at: second)
       for first in stride(from: second - 1, through: 0, by: -1) {
         if epochs[first] != epochs[second] { break }
         let pairs: [(Violation.Kind, [BufferRange], [BufferRange])] = [
@@ -81,6 +86,21 @@ public enum HazardChecker {
           }
         }
       }
+    }
+    return found
+  }
+
+  private static func conflictsWithin(_ command: PlannedDispatch, at index: Int) -> [Violation] {
+    var found: [Violation] = []
+    func note(_ a: BufferRange, _ b: BufferRange) {
+      let both = a.bytes.clamped(to: b.bytes)
+      if a.buffer == b.buffer && !both.isEmpty {
+        found.append(Violation(kind: .withinCommand, first: index, second: index, range: .init(a.buffer, both)))
+      }
+    }
+    for (position, write) in command.writes.enumerated() {
+      for read in command.reads where read != write || !command.inPlaceReads.contains(read) { note(read, write) }
+      for other in command.writes[(position + 1)...] { note(other, write) }
     }
     return found
   }

@@ -59,6 +59,9 @@ public struct PlannedDispatch: Sendable {
   public let reads: [BufferRange]
   /// Bytes that it may write (and read).
   public let writes: [BufferRange]
+  /// Reads that may be of exactly the bytes of a write of the same command: each element is read before the one in its
+  /// place is written.
+  public let inPlaceReads: Set<BufferRange>
   /// Name of the op that it belongs to; `"copy"` for a copy.
   public let op: String
   /// Its share of its op's floating-point operations. The shares of an op's dispatches add up to the whole.
@@ -68,13 +71,14 @@ public struct PlannedDispatch: Sendable {
 
   /// A command with declared accesses.
   public init(
-    label: String, work: Work, reads: [BufferRange], writes: [BufferRange], op: String = "copy", flops: Int = 0,
-    bytesMoved: Int = 0
+    label: String, work: Work, reads: [BufferRange], writes: [BufferRange], inPlaceReads: Set<BufferRange> = [],
+    op: String = "copy", flops: Int = 0, bytesMoved: Int = 0
   ) {
     self.label = label
     self.work = work
     self.reads = reads
     self.writes = writes
+    self.inPlaceReads = inPlaceReads
     self.op = op
     self.flops = flops
     self.bytesMoved = bytesMoved
@@ -117,6 +121,7 @@ extension PlannedDispatch {
       $0.grid.x != 0 && $0.grid.y != 0 && $0.grid.z != 0
     }
     let (flops, bytesMoved) = (op.flops(types.inputs), op.bytesMoved(types.inputs))
+    let inPlace = Set(op.inPlaceInputs(types.inputs))
     return try dispatches.enumerated().map { index, dispatch in
       func share(_ total: Int) -> Int {
         total / dispatches.count + (index < total % dispatches.count ? 1 : 0)
@@ -126,19 +131,24 @@ extension PlannedDispatch {
       }
       var reads: [BufferRange] = []
       var writes: [BufferRange] = []
+      var inPlaceReads = Set<BufferRange>()
       func used(_ range: BufferRange, from offset: Int) -> BufferRange {
         BufferRange(range.buffer, range.bytes.lowerBound + offset..<range.bytes.upperBound)
       }
       for word in dispatch.push {
         switch word {
-        case .input(let index, let offset): reads.append(used(inputs[index].range, from: offset))
+        case .input(let index, let offset):
+          let range = used(inputs[index].range, from: offset)
+          reads.append(range)
+          if inPlace.contains(index) { inPlaceReads.insert(range) }
         case .output(let index, let offset): writes.append(used(outputs[index].range, from: offset))
         case .constants, .null, .uint, .float: break
         }
       }
       return PlannedDispatch(
         label: label, work: .kernel(dispatch, inputs: inputs.map(\.range), outputs: outputs.map(\.range)),
-        reads: reads, writes: writes, op: op.name, flops: share(flops), bytesMoved: share(bytesMoved))
+        reads: reads, writes: writes, inPlaceReads: inPlaceReads, op: op.name, flops: share(flops),
+        bytesMoved: share(bytesMoved))
     }
   }
 }

@@ -14,6 +14,8 @@ public struct VulkanBackend: Backend {
   public var limits: VulkanPlan.Limits
   /// Rewrites that graphs undergo before they are planned.
   public var passes: Passes
+  /// How the pass `tileRows` cuts.
+  public var tiling = RowTiling()
 
   /// A backend on `device` that plans graphs after `passes`.
   public init(device: VulkanDevice, passes: Passes = .all) {

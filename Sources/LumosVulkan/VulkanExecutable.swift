@@ -22,7 +22,9 @@ public final class VulkanExecutable: Executable {
   init(_ graph: Graph, _ session: VulkanSession) throws {
     self.session = session
     let backend = session.backend
-    let graph = backend.recorder.span(.plan, "passes") { backend.passes.apply(to: graph) }
+    let graph = backend.recorder.span(.plan, "passes") {
+      backend.passes.apply(to: graph, tiling: backend.tiling)
+    }
     let transfers = session.device.transfers
     let plan = try backend.recorder.span(.plan, "plan") { try VulkanPlan(graph, backend.limits) }
     self.plan = plan

@@ -18,6 +18,8 @@ public struct VulkanPlan: Sendable {
     /// Floating-point operations after which a submission ends, so that it stays short: desktop drivers reset a device
     /// that computes for seconds. 2 TFLOP are 0.4 s at 5 TFLOP/s.
     public var flopsPerSubmission = 2_000_000_000_000
+    /// Whether results take over the memory of operands that die, where their ops allow it.
+    public var worksInPlace = true
 
     /// Limits for a device.
     public init(profile: DeviceProfile) { self.profile = profile }
@@ -67,13 +69,14 @@ public struct VulkanPlan: Sendable {
           at: node.label, advice: "ask for fewer frames or a smaller size")
       }
     }
-    let memory = MemoryPlan(graph: graph, alignment: MemoryPool.alignment, segmentByteCount: segment)
+    let memory = MemoryPlan(
+      graph: graph, alignment: MemoryPool.alignment, segmentByteCount: segment, inPlace: limits.worksInPlace)
     let states = try Self.stateTypes(graph)
     let updated = Set(graph.stateUpdates.map(\.state))
 
-    func range(_ id: Graph.ValueID) -> BufferRange {
+    func range(_ id: Graph.ValueID, rows: Range<Int>? = nil) -> BufferRange {
       let value = graph[id]
-      let all = 0..<value.type.byteCount
+      let all = value.type.byteRange(rows)
       switch value.source {
       case .input(let name): return BufferRange(.input(name), all)
       case .weight(let name, let layout): return BufferRange(.weight(name, layout), all)
@@ -83,16 +86,18 @@ public struct VulkanPlan: Sendable {
         // An empty value has no place; its range is empty wherever it begins.
         let offset = memory.offset(of: id) ?? 0
         let start = offset % segment
-        return BufferRange(.arena(offset / segment), start..<start + all.count)
+        return BufferRange(.arena(offset / segment), start + all.lowerBound..<start + all.upperBound)
       }
     }
 
     var commands: [PlannedDispatch] = []
     for node in graph.nodes {
-      func operand(_ id: Graph.ValueID) -> PlacedOperand { PlacedOperand(type: graph[id].type, range: range(id)) }
+      func operand(_ id: Graph.ValueID, _ rows: Range<Int>?) -> PlacedOperand {
+        PlacedOperand(type: graph[id].type.window(rows), range: range(id, rows: rows))
+      }
       commands += try PlannedDispatch.lowering(
-        node.op, label: node.label, inputs: node.inputs.map(operand), outputs: node.outputs.map(operand),
-        limits.profile)
+        node.op, label: node.label, inputs: node.inputs.enumerated().map { operand($1, node.inputRows[$0]) },
+        outputs: node.outputs.enumerated().map { operand($1, node.outputRows[$0]) }, limits.profile)
     }
 
     // All reads of a run see a state's old contents. Where those are read by the updates themselves, or fetched, they

@@ -60,48 +60,82 @@ extension Graph {
   /// Names of the nodes' ops, in order.
   var ops: [String] { nodes.map { $0.op.name } }
 
-  /// What is wrong with the graph, or nil: every value is made once and before it is read, every op gives its node's
-  /// results, outputs and new states exist.
+  /// What is wrong with the graph, or nil: every row of a value is made once and before it is read, every op gives its
+  /// node's results, outputs and new states exist.
   var defect: String? {
-    var exists = Set(
-      values.compactMap { value -> ValueID? in if case .node = value.source { nil } else { value.id } })
     for (index, value) in values.enumerated() where value.id.index != index { return "value \(index) has another name" }
-    for node in nodes {
-      for input in node.inputs where !exists.contains(input) { return "\(node.label) reads value \(input.index)" }
-      let types = try? node.op.outputTypes(node.inputs.map { self[$0].type })
-      if types != node.outputs.map({ self[$0].type }) { return "\(node.label): \(node.op.name) has other results" }
-      for output in node.outputs where !exists.insert(output).inserted { return "value \(output.index) is made twice" }
+    // For each value that a node makes, which of its rows exist.
+    var exists: [ValueID: [Bool]] = [:]
+    func rows(_ value: ValueID, _ window: Range<Int>?) -> Range<Int> {
+      window ?? 0..<(self[value].type.shape.dimensions.first ?? 1)
     }
-    for output in outputs where !exists.contains(output.value) { return "output \(output.name) is not made" }
-    for update in stateUpdates where !exists.contains(update.value) { return "state \(update.state) is not made" }
+    func exist(_ value: ValueID, _ window: Range<Int>? = nil) -> Bool {
+      guard case .node = self[value].source else { return true }
+      return exists[value].map { flags in rows(value, window).allSatisfy { flags[$0] } } ?? false
+    }
+    for node in nodes {
+      for (position, input) in node.inputs.enumerated() where !exist(input, node.inputRows[position]) {
+        return "\(node.label) reads value \(input.index)"
+      }
+      let types = try? node.op.outputTypes(inputTypes(of: node))
+      if types != outputTypes(of: node) { return "\(node.label): \(node.op.name) has other results" }
+      for (position, output) in node.outputs.enumerated() {
+        guard case .node = self[output].source else { return "\(node.label) makes value \(output.index)" }
+        var flags = exists[output] ?? rows(output, nil).map { _ in false }
+        if exists[output] != nil && rows(output, nil).isEmpty { return "value \(output.index) is made twice" }
+        for row in rows(output, node.outputRows[position]) {
+          if flags[row] { return "row \(row) of value \(output.index) is made twice" }
+          flags[row] = true
+        }
+        exists[output] = flags
+      }
+    }
+    for output in outputs where !exist(output.value) { return "output \(output.name) is not made" }
+    for update in stateUpdates where !exist(update.value) { return "state \(update.state) is not made" }
     return nil
   }
 }
 
 extension MemoryPlan {
-  /// What is wrong with the plan for `graph`, or nil. Independent of the plan's own idea of lives: walks the nodes and
-  /// looks whether any read sees bytes that a later write has taken.
+  /// What is wrong with the plan for `graph`, or nil. Independent of the plan's own idea of lives and of takeovers: walks
+  /// the nodes and looks whether any read sees bytes that a later write has taken. A result may lie over an operand of
+  /// its node only where the op says so, and then in exactly the same place.
   func defect(in graph: Graph, segmentByteCount segment: Int = .max) -> String? {
     for life in lives {
       guard let offset = offset(of: life.value) else { return "value \(life.value.index) has no place" }
       if offset % segment > segment - life.byteCount { return "value \(life.value.index) lies across a cut" }
     }
     var owner = [Int](repeating: -1, count: byteCount)
-    func bytes(_ value: Graph.ValueID) -> Range<Int>? {
-      offset(of: value).map { $0..<$0 + graph[value].type.byteCount }
+    func bytes(_ value: Graph.ValueID, _ rows: Range<Int>? = nil) -> Range<Int>? {
+      let range = graph[value].type.byteRange(rows)
+      guard let offset = offset(of: value), !range.isEmpty else { return nil }
+      return offset + range.lowerBound..<offset + range.upperBound
     }
-    func isWhole(_ value: Graph.ValueID) -> Bool { bytes(value)?.allSatisfy { owner[$0] == value.index } ?? true }
+    func isThere(_ value: Graph.ValueID, _ rows: Range<Int>? = nil) -> Bool {
+      bytes(value, rows)?.allSatisfy { owner[$0] == value.index } ?? true
+    }
     for node in graph.nodes {
-      for input in node.inputs where !isWhole(input) { return "\(node.label) reads value \(input.index) too late" }
-      for output in node.outputs {
-        guard let range = bytes(output) else { continue }
-        for input in node.inputs {
-          if let other = bytes(input), range.overlaps(other) { return "\(node.label) writes over its operand" }
+      for (position, input) in node.inputs.enumerated() where !isThere(input, node.inputRows[position]) {
+        return "\(node.label) reads value \(input.index) too late"
+      }
+      let inPlace = node.op.inPlaceInputs(graph.inputTypes(of: node))
+      for (position, output) in node.outputs.enumerated() {
+        guard let range = bytes(output, node.outputRows[position]) else { continue }
+        for (other, input) in node.inputs.enumerated() {
+          guard let taken = bytes(input, node.inputRows[other]), taken.overlaps(range) else { continue }
+          if position != 0 || taken != range || !inPlace.contains(other) {
+            return "\(node.label) writes over its operand \(other)"
+          }
+        }
+        for (other, second) in node.outputs.enumerated().dropFirst(position + 1) {
+          if let taken = bytes(second, node.outputRows[other]), taken.overlaps(range) {
+            return "\(node.label) writes two results to one place"
+          }
         }
         for i in range { owner[i] = output.index }
       }
     }
-    for value in graph.outputs.map(\.value) + graph.stateUpdates.map(\.value) where !isWhole(value) {
+    for value in graph.outputs.map(\.value) + graph.stateUpdates.map(\.value) where !isThere(value) {
       return "value \(value.index) does not survive the run"
     }
     return byteCount >= liveBytesMax ? nil : "\(byteCount) bytes hold \(liveBytesMax) live ones"

@@ -10,6 +10,9 @@ struct NoWeights: WeightSource {
   func weight(_ name: String) throws -> Tensor { throw GraphBuilder.Failure.missingWeight(name) }
 }
 
+/// A tensor of zeros.
+func zeros(_ shape: Shape) -> Tensor { Tensor([Float](repeating: 0, count: shape.count), shape) }
+
 @Suite struct MemoryPlanTests {
   /// A random graph: each node adds or slices values made earlier, so lives are of all lengths.
   static func randomGraph(seed: UInt64) throws -> Graph {
@@ -46,23 +49,61 @@ struct NoWeights: WeightSource {
   @Test func contentsSurviveUntilTheirLastReader() throws {
     for seed in 1...500 {
       let graph = try Self.randomGraph(seed: UInt64(seed))
-      // Every other plan is cut into segments that just hold the largest value.
-      let largest = MemoryPlan(graph: graph, alignment: 64).lives.map(\.byteCount).max() ?? 64
-      let segment = seed % 2 == 0 ? largest : Int.max
-      let plan = MemoryPlan(graph: graph, alignment: 64, segmentByteCount: segment)
-      let defect = plan.defect(in: graph, segmentByteCount: segment)
-      #expect(defect == nil, "seed \(seed)")
+      for inPlace in [false, true] {
+        // Every other plan is cut into segments that just hold the largest value.
+        let largest = MemoryPlan(graph: graph, alignment: 64).lives.map(\.byteCount).max() ?? 64
+        let segment = seed % 2 == 0 ? largest : Int.max
+        let plan = MemoryPlan(graph: graph, alignment: 64, segmentByteCount: segment, inPlace: inPlace)
+        let defect = plan.defect(in: graph, segmentByteCount: segment)
+        #expect(defect == nil, "seed \(seed), in place \(inPlace)")
+      }
     }
   }
 
-  @Test func aChainNeedsTwoBuffers() throws {
+  /// The check itself: a plan for another graph does not pass.
+  @Test func theCheckFindsOverlaps() throws {
+    var builder = GraphBuilder(weights: NoWeights())
+    let x = builder.input("x", TensorType([4, 4], .f32))
+    let first = try builder.add(x, x, "first")
+    let second = try builder.add(first, first, "second")
+    let third = try builder.apply(Concatenate(), [second, second], "third")
+    builder.output("third", third)
+    let shortLives = MemoryPlan(graph: builder.graph)
+    builder.output("first", first)
+    #expect(shortLives.defect(in: builder.graph) != nil)
+    #expect(MemoryPlan(graph: builder.graph).defect(in: builder.graph) == nil)
+  }
+
+  /// A value takes over its operand's memory where the operand dies, and only there.
+  @Test func inPlace() throws {
+    var builder = GraphBuilder(weights: NoWeights())
+    let x = builder.input("x", TensorType([16, 4], .f32))
+    let weight = builder.constant(zeros([4, 4]))
+    let stream = try builder.add(x, x, "stream")
+    let branch = try builder.activation(.silu, x, "branch")
+    let sum = try builder.apply(Linear(epilogue: .add), [branch, weight, stream], "sum")
+    let twice = try builder.apply(Linear(epilogue: .add), [sum, weight, sum], "reads its residual as a row too")
+    let later = try builder.add(twice, sum, "later")
+    let whole = try builder.activation(.silu, later, "whole")
+    builder.output("later", later)
+    builder.output("whole", whole)
+    let plan = MemoryPlan(graph: builder.graph)
+    #expect(plan.offset(of: sum) == plan.offset(of: stream), "the residual dies")
+    #expect(plan.offset(of: twice) != plan.offset(of: sum))
+    #expect(plan.offset(of: later) == plan.offset(of: twice), "one of the operands dies")
+    #expect(plan.offset(of: whole) != plan.offset(of: later), "an output does not die")
+    #expect(plan.defect(in: builder.graph) == nil)
+  }
+
+  @Test func aChainNeedsTwoBuffersOrOne() throws {
     var builder = GraphBuilder(weights: NoWeights())
     var x = builder.input("x", TensorType([64], .f32))
     for step in 0..<10 { x = try builder.add(x, x, "\(step)") }
     builder.output("x", x)
-    let plan = MemoryPlan(graph: builder.graph, alignment: 256)
+    let plan = MemoryPlan(graph: builder.graph, alignment: 256, inPlace: false)
     #expect(plan.byteCount == 512)
     #expect(plan.liveBytesMax == 512)
+    #expect(MemoryPlan(graph: builder.graph, alignment: 256).byteCount == 256)
   }
 
   @Test func offsetsAreAligned() throws {

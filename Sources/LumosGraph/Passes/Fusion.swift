@@ -89,7 +89,7 @@ public enum Fusion {
     }
     var groups: [Key: [Int]] = [:]
     for (index, node) in graph.nodes.enumerated() {
-      guard let linear = node.op as? Linear, linear.epilogue == .none,
+      guard let linear = node.op as? Linear, linear.epilogue == .none, !node.hasWindows,
         node.inputs.dropFirst().allSatisfy(isStored)
       else { continue }
       let bias = linear.hasBias(inputCount: node.inputs.count) ? TensorKey(graph[node.inputs[2]]) : nil
@@ -149,7 +149,8 @@ public enum Fusion {
       for position in node.inputs.indices {
         let value = node.inputs[position]
         guard reads[value.index] == 1, let index = madeBy[value.index], let producer = nodes[index],
-          producer.outputs.count == 1, let (op, inputs) = join(node, producer, position),
+          producer.outputs.count == 1, !producer.hasWindows, !node.hasWindows,
+          let (op, inputs) = join(node, producer, position),
           (try? op.outputTypes(inputs.map { graph[$0].type })) == node.outputs.map({ graph[$0].type })
         else { continue }
         current = Graph.Node(op: op, inputs: inputs, outputs: node.outputs, label: producer.label)

@@ -88,7 +88,11 @@ extension Graph {
       result.values.append(Value(id: id, type: value.type, source: value.source))
     }
     func map(_ ids: [ValueID]) -> [ValueID] { ids.compactMap { renamed[$0.index] } }
-    result.nodes = nodes.map { Node(op: $0.op, inputs: map($0.inputs), outputs: map($0.outputs), label: $0.label) }
+    result.nodes = nodes.map {
+      Node(
+        op: $0.op, inputs: map($0.inputs), outputs: map($0.outputs), label: $0.label, inputRows: $0.inputRows,
+        outputRows: $0.outputRows)
+    }
     result.outputs = outputs.compactMap { output in renamed[output.value.index].map { (output.name, $0) } }
     result.stateUpdates = stateUpdates.compactMap { update in
       renamed[update.value.index].map { (update.state, $0) }

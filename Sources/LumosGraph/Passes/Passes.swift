@@ -19,24 +19,29 @@ public struct Passes: OptionSet, Sendable, Hashable {
   public static let joinProjections = Passes(rawValue: 1 << 3)
   /// Nodes whose results nobody reads go away.
   public static let removeDeadCode = Passes(rawValue: 1 << 4)
+  /// Row-wise nodes run in blocks of rows where that saves memory.
+  public static let tileRows = Passes(rawValue: 1 << 5)
 
   /// Every pass.
-  public static let all: Passes = [.fuseNorms, .fuseEpilogues, .fuseUpsampling, .joinProjections, .removeDeadCode]
+  public static let all: Passes = [
+    .fuseNorms, .fuseEpilogues, .fuseUpsampling, .joinProjections, .removeDeadCode, .tileRows,
+  ]
 
   /// Each pass with its name, for switches and tests.
   public static let named: [(name: String, pass: Passes)] = [
     ("fuseNorms", .fuseNorms), ("fuseEpilogues", .fuseEpilogues), ("fuseUpsampling", .fuseUpsampling),
-    ("joinProjections", .joinProjections), ("removeDeadCode", .removeDeadCode),
+    ("joinProjections", .joinProjections), ("removeDeadCode", .removeDeadCode), ("tileRows", .tileRows),
   ]
 
-  /// `graph` after the chosen passes.
-  public func apply(to graph: Graph) -> Graph {
+  /// `graph` after the chosen passes. Tiling comes last: the others know whole values only.
+  public func apply(to graph: Graph, tiling: RowTiling = RowTiling()) -> Graph {
     var graph = graph
     if contains(.removeDeadCode) { graph = DeadCode.remove(from: graph) }
     if contains(.fuseNorms) { graph = Fusion.norms(graph) }
     if contains(.fuseUpsampling) { graph = Fusion.upsampling(graph) }
     if contains(.fuseEpilogues) { graph = Fusion.epilogues(graph) }
     if contains(.joinProjections) { graph = Fusion.projections(graph) }
+    if contains(.tileRows) { graph = tiling.apply(to: graph) }
     return graph
   }
 }

@@ -23,6 +23,10 @@ public struct Activation: OpDescriptor {
     return inputs
   }
 
+  public func rowInputs(_ inputs: [TensorType]) -> Set<Int>? { inputs[0].shape.rank > 0 ? [0] : nil }
+
+  public func inPlaceInputs(_ inputs: [TensorType]) -> [Int] { [0] }
+
   public func flops(_ inputs: [TensorType]) -> Int { 8 * inputs[0].shape.count }
 
   public func errorBound(_ inputs: [TensorType], dtype: DType) -> Double { 1e-12 }

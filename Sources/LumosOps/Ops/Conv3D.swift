@@ -88,6 +88,9 @@ public struct Conv3D: OpDescriptor {
     return [output]
   }
 
+  /// The residual is read where the result is written, by the invocation that writes it.
+  public func inPlaceInputs(_ inputs: [TensorType]) -> [Int] { addsResidual ? [inputs.count - 1] : [] }
+
   public func flops(_ inputs: [TensorType]) -> Int {
     let outputs = (try? outputTypes(inputs))?[0].shape.count ?? 0
     return 2 * outputs * inputs[1].shape.rowCount

@@ -24,5 +24,16 @@ public struct Elementwise: OpDescriptor {
     return [inputs[0]]
   }
 
+  /// b goes along with a row by row, or repeats within a row.
+  public func rowInputs(_ inputs: [TensorType]) -> Set<Int>? {
+    let (a, b) = (inputs[0].shape, inputs[1].shape)
+    if a.rank == 0 || b.count == 0 { return nil }
+    if a == b { return [0, 1] }
+    return a.rowCount.isMultiple(of: b.count) ? [0] : nil
+  }
+
+  /// An invocation reads the elements of a and b in the place that it writes.
+  public func inPlaceInputs(_ inputs: [TensorType]) -> [Int] { inputs[1] == inputs[0] ? [0, 1] : [0] }
+
   public func flops(_ inputs: [TensorType]) -> Int { inputs[0].shape.count }
 }

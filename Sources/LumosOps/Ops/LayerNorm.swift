@@ -31,6 +31,8 @@ public struct LayerNorm: OpDescriptor {
     return [inputs[0]]
   }
 
+  public func rowInputs(_ inputs: [TensorType]) -> Set<Int>? { inputs[0].shape.rank > 1 ? [0] : nil }
+
   public func flops(_ inputs: [TensorType]) -> Int { (modulation == nil ? 8 : 11) * inputs[0].shape.count }
 
   /// 1e-14 was seen on the device; Vulkan lets roots and quotients be wrong by 2 to 3 units in the last place.

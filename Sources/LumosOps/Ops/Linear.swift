@@ -36,6 +36,14 @@ public struct Linear: OpDescriptor {
   /// Whether there is a bias among this many inputs.
   public func hasBias(inputCount: Int) -> Bool { inputCount - epilogue.operandCount == 3 }
 
+  /// Position of the residual among this many inputs, or nil.
+  public func residualInput(inputCount: Int) -> Int? {
+    switch epilogue {
+    case .none, .activation: nil
+    case .add, .gatedAdd: inputCount - epilogue.operandCount
+    }
+  }
+
   public func outputTypes(_ inputs: [TensorType]) throws(OpError) -> [TensorType] {
     let extra = epilogue.operandCount
     try require(inputs, count: 2 + extra...3 + extra)
@@ -57,6 +65,16 @@ public struct Linear: OpDescriptor {
         table.shape[1] == outputs && row >= 0 && row < table.shape[0], "row \(row) of table \(table.shape)")
     }
     return [output]
+  }
+
+  public func rowInputs(_ inputs: [TensorType]) -> Set<Int>? {
+    guard inputs[0].shape.rank > 1 else { return nil }
+    return residualInput(inputCount: inputs.count).map { [0, $0] } ?? [0]
+  }
+
+  /// The residual is read where the result is written, by the invocation that writes it.
+  public func inPlaceInputs(_ inputs: [TensorType]) -> [Int] {
+    residualInput(inputCount: inputs.count).map { [$0] } ?? []
   }
 
   public func flops(_ inputs: [TensorType]) -> Int { 2 * inputs[0].shape.count * inputs[1].shape[0] }

@@ -24,6 +24,10 @@ public struct Modulate: OpDescriptor {
     return [inputs[0]]
   }
 
+  public func rowInputs(_ inputs: [TensorType]) -> Set<Int>? { inputs[0].shape.rank > 1 ? [0] : nil }
+
+  public func inPlaceInputs(_ inputs: [TensorType]) -> [Int] { [0] }
+
   public func flops(_ inputs: [TensorType]) -> Int { 3 * inputs[0].shape.count }
 
   /// Two or three roundings; 7e-15 was seen against float64.

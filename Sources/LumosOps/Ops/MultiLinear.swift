@@ -27,6 +27,8 @@ public struct MultiLinear: OpDescriptor {
     return outputs
   }
 
+  public func rowInputs(_ inputs: [TensorType]) -> Set<Int>? { inputs[0].shape.rank > 1 ? [0] : nil }
+
   public func flops(_ inputs: [TensorType]) -> Int { count * Linear().flops([inputs[0], inputs[1]]) }
 
   public func errorBound(_ inputs: [TensorType], dtype: DType) -> Double {

@@ -25,6 +25,10 @@ public struct RMSNorm: OpDescriptor {
     return [inputs[0]]
   }
 
+  public func rowInputs(_ inputs: [TensorType]) -> Set<Int>? {
+    inputs[0].shape.rank > 1 ? (rotary == nil ? [0] : [0, 2, 3]) : nil
+  }
+
   public func flops(_ inputs: [TensorType]) -> Int { (rotary == nil ? 4 : 7) * inputs[0].shape.count }
 
   /// 1e-14 was seen on the device; Vulkan lets roots and quotients be wrong by 2 to 3 units in the last place.

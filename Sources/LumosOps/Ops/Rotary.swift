@@ -21,6 +21,11 @@ public struct Rotary: OpDescriptor {
     return [inputs[0]]
   }
 
+  public func rowInputs(_ inputs: [TensorType]) -> Set<Int>? { [0, 1, 2] }
+
+  /// An invocation reads both channels of a pair before it writes them.
+  public func inPlaceInputs(_ inputs: [TensorType]) -> [Int] { [0] }
+
   public func flops(_ inputs: [TensorType]) -> Int { 3 * inputs[0].shape.count }
 
   /// Two products and a sum; 2e-15 was seen against float64.
