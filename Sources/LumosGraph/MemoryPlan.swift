@@ -40,7 +40,7 @@ public struct MemoryPlan: Sendable {
 
   /// Plans `graph`; offsets are multiples of `alignment`.
   ///
-  /// Where a device cannot allocate the arena in one piece it is cut at every multiple of `segmentByteCount` (a multiple
+  /// Where a device cannot allocate the arena in one piece it is cut at every multiple of `segmentByteCount` (itself one
   /// of `alignment`): no value lies across a cut. Every value must fit a segment.
   /// - Parameter inPlace: whether values take over the memory of operands that die.
   public init(graph: Graph, alignment: Int = 256, segmentByteCount: Int = .max, inPlace: Bool = true) {

@@ -123,7 +123,7 @@ final class ReferenceExecutable<Scalar: ReferenceScalar>: Executable {
 
   /// What nodes do, for profiles.
   private lazy var operations = graph.nodes.map { node in
-    let inputs = node.inputs.map { graph[$0].type }
+    let inputs = graph.inputTypes(of: node)
     return Profile.Operation(
       op: node.op.name, label: node.label, kernel: "reference", flops: node.op.flops(inputs),
       bytes: node.op.bytesMoved(inputs))

@@ -52,8 +52,8 @@ public enum HazardChecker {
 
   /// All unprotected conflicts of `commands` when a barrier stands before each whose flag is set.
   ///
-  /// A command may write what it reads only where it says so, and only in exactly the same place. Nor may it write bytes
-  /// twice.
+  /// A command may write what it reads only where it says so, and only in exactly the same place. Nor may it write
+  /// bytes twice.
   ///
   /// Complexity: quadratic in the commands between two barriers.
   public static func violations(_ commands: [PlannedDispatch], barriers: [Bool]) -> [Violation] {

@@ -97,8 +97,8 @@ extension Graph {
 }
 
 extension MemoryPlan {
-  /// What is wrong with the plan for `graph`, or nil. Independent of the plan's own idea of lives and of takeovers: walks
-  /// the nodes and looks whether any read sees bytes that a later write has taken. A result may lie over an operand of
+  /// What is wrong with the plan for `graph`, or nil. Independent of the plan's own idea of lives and of takeovers:
+  /// walks the nodes and looks whether any read sees bytes that a later write has taken. A result may lie over an operand of
   /// its node only where the op says so, and then in exactly the same place.
   func defect(in graph: Graph, segmentByteCount segment: Int = .max) -> String? {
     for life in lives {

@@ -4,10 +4,10 @@ import LumosTensor
 /// Runs chains of row-wise nodes in blocks of rows, so that only a block of what passes between them exists.
 ///
 /// A feed-forward network makes `[tokens, 8960]` from `[tokens, 1536]` and `[tokens, 1536]` from that again; every row
-/// goes its own way (`OpDescriptor.rowInputs`). In blocks of rows the wide value is never whole: the block's result goes
+/// goes its own way (`OpDescriptor.rowInputs`). In blocks of rows the wide value is never whole: a block's result goes
 /// into its rows of the full one. Every element is computed as before, by the same op.
 ///
-/// Neighbouring row-wise nodes are joined where that lowers the bytes that must exist while they run; joining everything
+/// Neighbouring row-wise nodes are joined where that lowers the bytes that must exist while they run. Joining all
 /// would be worse, since inputs at one end and outputs at the other end must all be whole.
 public struct RowTiling: Sendable, Hashable {
   /// Bytes of the values within a chain that exist at a time; also the least that a chain must save.
