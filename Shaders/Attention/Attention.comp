@@ -234,6 +234,8 @@ void main() {
   }
 
   partial[me] = sum;
+  // The result may lie over q: this workgroup has read all of what it now writes, and no other reads it.
+  memoryBarrierBuffer();
   barrier();
   [[unroll]] for (uint r = 0; r < ROWS; r++) {
     const uint query = query0 + row0 + r;

@@ -3,12 +3,12 @@ import LumosTensor
 
 /// Where the values that a graph makes lie in one arena.
 ///
-/// Every node-made value lives from the first node that writes it to its last reader; fetchable outputs and new state
-/// values live to the end of the run. Two values share bytes only when their lives do not overlap, with one exception:
-/// a value may lie exactly where an operand of its nodes lay, where op and graph allow it (`InPlace`). Such values form
-/// one place, which lives as long as all of them together. Places are put largest first at the lowest offset that is
-/// free over their whole life, which stays within a few per cent of the largest sum of live bytes (`liveBytesMax`) on
-/// this engine's graphs.
+/// Every node-made value lives from the first node that writes it to its last reader; fetchable outputs live to the end
+/// of the run, new contents of a state until they go there (`Graph.updatePoints`). Two values share bytes only when
+/// their lives do not overlap, with one exception: a value may lie exactly where an operand of its nodes lay, where op
+/// and graph allow it (`InPlace`). Such values form one place, which lives as long as all of them together. Places are
+/// put largest first at the lowest offset that is free over their whole life, which stays within a few per cent of the
+/// largest sum of live bytes (`liveBytesMax`) on this engine's graphs.
 ///
 /// Complexity: O(n²) in the number of places that overlap in time, which is small: residual streams are long-lived but
 /// few.
@@ -40,8 +40,8 @@ public struct MemoryPlan: Sendable {
 
   /// Plans `graph`; offsets are multiples of `alignment`.
   ///
-  /// Where a device cannot allocate the arena in one piece it is cut at every multiple of `segmentByteCount` (itself one
-  /// of `alignment`): no value lies across a cut. Every value must fit a segment.
+  /// Where a device cannot allocate the arena in one piece it is cut at every multiple of `segmentByteCount` (itself
+  /// one of `alignment`): no value lies across a cut. Every value must fit a segment.
   /// - Parameter inPlace: whether values take over the memory of operands that die.
   public init(graph: Graph, alignment: Int = 256, segmentByteCount: Int = .max, inPlace: Bool = true) {
     /// The first offset from `offset` on at which `byteCount` bytes lie within one segment.
@@ -96,7 +96,9 @@ public struct MemoryPlan: Sendable {
       for value in node.inputs { last[value.index] = index }
     }
     for output in graph.outputs { last[output.value.index] = graph.nodes.count }
-    for update in graph.stateUpdates { last[update.value.index] = graph.nodes.count }
+    for (update, point) in zip(graph.stateUpdates, graph.updatePoints()) {
+      last[update.value.index] = max(last[update.value.index] ?? 0, point ?? graph.nodes.count)
+    }
     var seen = Set<Int>()
     return graph.nodes.enumerated().flatMap { index, node in
       node.outputs.compactMap { value in

@@ -25,7 +25,7 @@ public struct VulkanPlan: Sendable {
     public init(profile: DeviceProfile) { self.profile = profile }
   }
 
-  /// Commands in running order; copies that update the states come last.
+  /// Commands in running order, copies that update the states among them.
   public let commands: [PlannedDispatch]
   /// Whether a barrier stands before each command.
   public let barriers: [Bool]
@@ -90,14 +90,26 @@ public struct VulkanPlan: Sendable {
       }
     }
 
+    // Updates that need not wait for the end, by the node that they follow.
+    var early: [Int: [(state: String, value: Graph.ValueID)]] = [:]
+    var late: [(state: String, value: Graph.ValueID)] = []
+    for (update, point) in zip(graph.stateUpdates, graph.updatePoints()) {
+      if let point { early[point, default: []].append(update) } else { late.append(update) }
+    }
+
     var commands: [PlannedDispatch] = []
-    for node in graph.nodes {
+    func update(_ state: String, from place: BufferRange) {
+      guard place.buffer != .state(state), !place.bytes.isEmpty else { return }
+      commands.append(.copy("state \(state)", from: place, to: BufferRange(.state(state), 0..<place.bytes.count)))
+    }
+    for (index, node) in graph.nodes.enumerated() {
       func operand(_ id: Graph.ValueID, _ rows: Range<Int>?) -> PlacedOperand {
         PlacedOperand(type: graph[id].type.window(rows), range: range(id, rows: rows))
       }
       commands += try PlannedDispatch.lowering(
         node.op, label: node.label, inputs: node.inputs.enumerated().map { operand($1, node.inputRows[$0]) },
         outputs: node.outputs.enumerated().map { operand($1, node.outputRows[$0]) }, limits.profile)
+      for (state, value) in early[index] ?? [] { update(state, from: range(value)) }
     }
 
     // All reads of a run see a state's old contents. Where those are read by the updates themselves, or fetched, they
@@ -115,10 +127,8 @@ public struct VulkanPlan: Sendable {
     let outputs = Dictionary(
       graph.outputs.map { ($0.name, (range: last($0.value), type: graph[$0.value].type)) },
       uniquingKeysWith: { first, _ in first })
-    let updates = graph.stateUpdates.map { (state: $0.state, from: last($0.value, besides: $0.state)) }
-    for (state, from) in updates where from.buffer != .state(state) && !from.bytes.isEmpty {
-      commands.append(.copy("state \(state)", from: from, to: BufferRange(.state(state), 0..<from.bytes.count)))
-    }
+    let updates = late.map { (state: $0.state, from: last($0.value, besides: $0.state)) }
+    for (state, from) in updates { update(state, from: from) }
 
     self.commands = commands
     barriers = Hazards.barriers(for: commands)

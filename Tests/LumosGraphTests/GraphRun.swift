@@ -98,8 +98,9 @@ extension Graph {
 
 extension MemoryPlan {
   /// What is wrong with the plan for `graph`, or nil. Independent of the plan's own idea of lives and of takeovers:
-  /// walks the nodes and looks whether any read sees bytes that a later write has taken. A result may lie over an operand of
-  /// its node only where the op says so, and then in exactly the same place.
+  /// walks the nodes and looks whether any read sees bytes that a later write has taken. A result may lie over an
+  /// operand of its node only where the op says so, and then in exactly the same place. New contents of a state are
+  /// there when the state takes them, and nobody reads its old contents from then on.
   func defect(in graph: Graph, segmentByteCount segment: Int = .max) -> String? {
     for life in lives {
       guard let offset = offset(of: life.value) else { return "value \(life.value.index) has no place" }
@@ -114,9 +115,14 @@ extension MemoryPlan {
     func isThere(_ value: Graph.ValueID, _ rows: Range<Int>? = nil) -> Bool {
       bytes(value, rows)?.allSatisfy { owner[$0] == value.index } ?? true
     }
-    for node in graph.nodes {
-      for (position, input) in node.inputs.enumerated() where !isThere(input, node.inputRows[position]) {
-        return "\(node.label) reads value \(input.index) too late"
+    let points = graph.updatePoints()
+    var updated = Set<String>()
+    for (index, node) in graph.nodes.enumerated() {
+      for (position, input) in node.inputs.enumerated() {
+        if !isThere(input, node.inputRows[position]) { return "\(node.label) reads value \(input.index) too late" }
+        if case .state(let name) = graph[input].source, updated.contains(name) {
+          return "\(node.label) reads state \(name) after its update"
+        }
       }
       let inPlace = node.op.inPlaceInputs(graph.inputTypes(of: node))
       for (position, output) in node.outputs.enumerated() {
@@ -134,9 +140,20 @@ extension MemoryPlan {
         }
         for i in range { owner[i] = output.index }
       }
+      for (update, point) in zip(graph.stateUpdates, points) where point == index {
+        if !isThere(update.value) { return "state \(update.state) is updated too early or too late" }
+        if !updated.insert(update.state).inserted { return "state \(update.state) is updated twice" }
+      }
     }
-    for value in graph.outputs.map(\.value) + graph.stateUpdates.map(\.value) where !isThere(value) {
-      return "value \(value.index) does not survive the run"
+    for (update, point) in zip(graph.stateUpdates, points) where point == nil && !isThere(update.value) {
+      return "value \(update.value.index) does not survive the run"
+    }
+    for output in graph.outputs {
+      if !isThere(output.value) { return "value \(output.value.index) does not survive the run" }
+      if case .state(let name) = graph[output.value].source, updated.contains(name) { return "\(output.name) is lost" }
+    }
+    for update in graph.stateUpdates {
+      if case .state(let name) = graph[update.value].source, updated.contains(name) { return "state \(name) is lost" }
     }
     return byteCount >= liveBytesMax ? nil : "\(byteCount) bytes hold \(liveBytesMax) live ones"
   }

@@ -113,4 +113,30 @@ func zeros(_ shape: Shape) -> Tensor { Tensor([Float](repeating: 0, count: shape
       for output in node.outputs { if let offset = plan.offset(of: output) { #expect(offset % 256 == 0) } }
     }
   }
+
+  /// A cache's new contents leave the arena once the old ones have been read.
+  @Test func statesTakeTheirContentsEarly() throws {
+    var builder = GraphBuilder(weights: NoWeights())
+    let type = TensorType([16, 4], .f32)
+    var x = builder.input("x", type)
+    for step in 0..<6 {
+      let cache = builder.state("cache \(step)", type)
+      let kept = try builder.activation(.silu, x, "kept \(step)")
+      x = try builder.add(x, cache, "old \(step)")
+      builder.update(state: "cache \(step)", to: kept)
+    }
+    builder.output("x", x)
+    let graph = builder.graph
+    #expect(graph.updatePoints() == [1, 3, 5, 7, 9, 11])
+    let plan = MemoryPlan(graph: graph)
+    #expect(plan.byteCount == 2 * 256 && plan.defect(in: graph) == nil)
+
+    // Old contents that are fetched, or handed on, stay to the end; so do those that a later node reads.
+    builder.output("old", builder.state("cache 0", type))
+    builder.update(state: "other", to: builder.state("cache 1", type))
+    _ = builder.state("other", type)
+    builder.output("late", try builder.add(x, builder.state("cache 2", type), "late"))
+    #expect(builder.graph.updatePoints() == [nil, nil, 12, 7, 9, 11, nil])
+    #expect(MemoryPlan(graph: builder.graph).defect(in: builder.graph) == nil)
+  }
 }

@@ -174,6 +174,8 @@ import Testing
   func everyOp() {
     let names = Set(Self.places.map(\.opCase.op.name))
     #expect(
-      names.isSuperset(of: ["Activation", "Elementwise", "GatedAdd", "Modulate", "Rotary", "Linear", "Conv3D"]))
+      names.isSuperset(of: [
+        "Activation", "Elementwise", "GatedAdd", "Modulate", "Rotary", "Linear", "Conv3D", "Attention",
+      ]))
   }
 }

@@ -89,6 +89,9 @@ public struct Attention: OpDescriptor {
     return [inputs[0]]
   }
 
+  /// Queries, head by head, are read by the workgroup that writes their results, before it does.
+  public func inPlaceInputs(_ inputs: [TensorType]) -> [Int] { [0] }
+
   public func flops(_ inputs: [TensorType]) -> Int {
     spans.reduce(0) { $0 + 4 * ($1.queryEnd - $1.queryStart) * ($1.keyEnd - $1.keyStart) * inputs[0].shape[1] }
   }
