@@ -210,10 +210,6 @@ extension ReferenceArray {
   /// The numbers as a tensor: float32, or float64 when that is the evaluation's type.
   var tensor: Tensor {
     if !integers.isEmpty { return Tensor(integers, shape) }
-    if let floats = values as? [Float] { return Tensor(floats, shape) }
-    return Tensor(shape, .f64) { bytes in
-      let out = bytes.bindMemory(to: Double.self)
-      for i in values.indices { out[i] = Double(values[i]) }
-    }
+    return Scalar.tensor(values, shape)
   }
 }

@@ -16,8 +16,10 @@ public protocol ReferenceScalar: BinaryFloatingPoint, Sendable {
     _ c: UnsafeMutablePointer<Self>, _ ldc: Int, add: Bool)
   /// e^x.
   static func exponential(_ x: Self) -> Self
-  /// tanh x.
-  static func hyperbolicTangent(_ x: Self) -> Self
+  /// The numbers of a float tensor.
+  static func values(of tensor: Tensor) -> [Self]
+  /// A tensor of numbers, float32 or float64.
+  static func tensor(_ values: [Self], _ shape: Shape) -> Tensor
 }
 
 /// A tensor as the reference sees it: numbers in the evaluation's own type. Weights have widened exactly.
@@ -47,11 +49,7 @@ public struct ReferenceArray<Scalar: ReferenceScalar>: Sendable {
     shape = tensor.shape
     if tensor.dtype.isFloat {
       integers = []
-      if Scalar.self == Float.self {
-        values = tensor.floats() as! [Scalar]
-      } else {
-        values = tensor.doubles().map { Scalar($0) }
-      }
+      values = Scalar.values(of: tensor)
     } else {
       values = []
       integers = tensor.integers().map(Int32.init)

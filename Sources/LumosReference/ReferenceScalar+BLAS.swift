@@ -1,5 +1,6 @@
 import COpenBLAS
 import Glibc
+import LumosTensor
 
 /// float32: OpenBLAS, which uses every core by itself.
 extension Float: ReferenceScalar {
@@ -26,7 +27,8 @@ extension Float: ReferenceScalar {
   }
 
   public static func exponential(_ x: Float) -> Float { expf(x) }
-  public static func hyperbolicTangent(_ x: Float) -> Float { tanhf(x) }
+  public static func values(of tensor: Tensor) -> [Float] { tensor.floats() }
+  public static func tensor(_ values: [Float], _ shape: Shape) -> Tensor { Tensor(values, shape) }
 }
 
 /// float64: plain loops, for tests.
@@ -67,7 +69,10 @@ extension Double: ReferenceScalar {
   }
 
   public static func exponential(_ x: Double) -> Double { exp(x) }
-  public static func hyperbolicTangent(_ x: Double) -> Double { tanh(x) }
+  public static func values(of tensor: Tensor) -> [Double] { tensor.doubles() }
+  public static func tensor(_ values: [Double], _ shape: Shape) -> Tensor {
+    Tensor(shape, .f64) { bytes in values.withUnsafeBytes { bytes.copyMemory(from: $0) } }
+  }
 }
 
 /// False where a product has nothing to sum or nowhere to go; what is left to do then (C = 0) is done here.

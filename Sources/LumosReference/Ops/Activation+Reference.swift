@@ -2,6 +2,8 @@ import LumosOps
 import LumosTensor
 
 extension Activation: ReferenceKernel {
+  /// Both are `x · sigmoid(v)`: (1 + tanh u) / 2 = sigmoid(2u). An exponential costs a quarter of a hyperbolic tangent,
+  /// and there is no difference of nearly equal numbers where the result is small.
   @specialized(where S == Float)
   @specialized(where S == Double)
   public func evaluate<S: ReferenceScalar>(_ inputs: [ReferenceArray<S>], outputs: [TensorType]) -> [[S]] {
@@ -11,10 +13,10 @@ extension Activation: ReferenceKernel {
         switch kind {
         case .silu: for i in range { out[i] = x[i] / (1 + S.exponential(-x[i])) }
         case .geluTanh:
-          let slope = S((2 / Double.pi).squareRoot())
+          let slope = S(2 * (2 / Double.pi).squareRoot())
           for i in range {
-            let u = slope * (x[i] + 0.044715 * x[i] * x[i] * x[i])
-            out[i] = 0.5 * x[i] * (1 + S.hyperbolicTangent(u))
+            let v = slope * (x[i] + 0.044715 * x[i] * x[i] * x[i])
+            out[i] = x[i] / (1 + S.exponential(-v))
           }
         }
       }
