@@ -93,6 +93,8 @@ let package = Package(
         "ShaderCompiler",
       ]),
     tests(
+      "PlanTests", ["LumosPipeline", "LumosVulkan", "LumosModels", "LumosGraph", "LumosOps", "LumosTensor"]),
+    tests(
       "CommandTests",
       [
         "lumosx", "LumosPipeline", "LumosModels", "LumosVulkan", "LumosReference", "LumosGraph", "LumosMedia",

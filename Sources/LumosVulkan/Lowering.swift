@@ -34,16 +34,23 @@ public struct DeviceProfile: Sendable, Hashable {
   public var maxWorkgroupInvocations: Int
   /// Largest number of workgroups per axis (at least 65535).
   public var maxWorkgroupCount: Int
+  /// Floating-point operations above which products, convolutions and attention are sliced into several dispatches;
+  /// nil for a number that suits slow devices. Plans set it from the device's rates.
+  public var flopsPerDispatch: Int?
 
   /// The least that Vulkan guarantees.
   public static let minimum = DeviceProfile(
     subgroupSize: 1, sharedMemoryBytes: 16384, maxWorkgroupInvocations: 128, maxWorkgroupCount: 65535)
 
-  public init(subgroupSize: Int, sharedMemoryBytes: Int, maxWorkgroupInvocations: Int, maxWorkgroupCount: Int) {
+  public init(
+    subgroupSize: Int, sharedMemoryBytes: Int, maxWorkgroupInvocations: Int, maxWorkgroupCount: Int,
+    flopsPerDispatch: Int? = nil
+  ) {
     self.subgroupSize = subgroupSize
     self.sharedMemoryBytes = sharedMemoryBytes
     self.maxWorkgroupInvocations = maxWorkgroupInvocations
     self.maxWorkgroupCount = maxWorkgroupCount
+    self.flopsPerDispatch = flopsPerDispatch
   }
 }
 

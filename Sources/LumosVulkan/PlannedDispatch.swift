@@ -91,6 +91,11 @@ public struct PlannedDispatch: Sendable {
       bytesMoved: from.bytes.count + to.bytes.count)
   }
 
+  /// Whether it goes on with the op of the command before it: a slice of one long computation.
+  public var continuesSlices: Bool {
+    if case .kernel(let dispatch, _, _) = work { dispatch.overlapsPrevious } else { false }
+  }
+
   /// The kernel's name, or nil for a copy.
   public var kernel: String? { if case .kernel(let dispatch, _, _) = work { dispatch.kernel } else { nil } }
 }

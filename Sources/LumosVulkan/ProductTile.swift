@@ -78,9 +78,11 @@ enum DispatchLimit {
   /// what every device computes fast.
   static let elements = Int(Int32.max)
 
-  /// Floating-point operations of one dispatch: a tenth of a second on a GPU of 1 TFLOP/s, so that a desktop stays
-  /// alive and no driver takes the queue for hung; about half a second on a processor that runs shaders.
-  static func flops(_ device: DeviceProfile) -> Int { device.isProcessor ? 2_000_000_000 : 100_000_000_000 }
+  /// Floating-point operations of one dispatch: what the plan asks for, else a quarter of a second at the rates of a
+  /// slow device (`DeviceRates.cautious`), so that a desktop stays alive and no driver takes the queue for hung.
+  static func flops(_ device: DeviceProfile) -> Int {
+    device.flopsPerDispatch ?? VulkanPlan.Limits.flopsPerDispatch(.cautious(for: device))
+  }
 }
 
 extension DeviceProfile {

@@ -21,9 +21,7 @@ public struct VulkanBackend: Backend {
   public init(device: VulkanDevice, passes: Passes = .all) {
     self.device = device
     self.passes = passes
-    limits = VulkanPlan.Limits(profile: device.profile)
-    let largest = min(device.description.limits.maxAllocationBytes, device.description.limits.maxBufferBytes)
-    limits.segmentByteCount = largest - 2 * MemoryPool.redZoneBytes - MemoryPool.alignment
+    limits = VulkanPlan.Limits(device.description)
   }
 
   public var name: String { device.title }

@@ -15,14 +15,46 @@ public struct VulkanPlan: Sendable {
     public var segmentByteCount = 1 << 30
     /// Largest number of commands of a submission.
     public var commandsPerSubmission = 256
-    /// Floating-point operations after which a submission ends, so that it stays short: desktop drivers reset a device
-    /// that computes for seconds. 2 TFLOP are 0.4 s at 5 TFLOP/s.
-    public var flopsPerSubmission = 2_000_000_000_000
     /// Whether results take over the memory of operands that die, where their ops allow it.
     public var worksInPlace = true
+    /// How fast the device is taken to be when work is cut. Cautious by default: a device that turns out faster loses
+    /// little by short submissions, one that turns out slower is reset by its driver after long ones.
+    public var rates: DeviceRates
+    /// Predicted seconds that a dispatch may take where its op can be sliced.
+    public var secondsPerDispatch = Self.secondsPerDispatch
+    /// Predicted seconds after which a submission ends: desktop drivers reset a device that computes for seconds.
+    public var secondsPerSubmission = 0.5
+
+    /// A quarter of a second.
+    public static let secondsPerDispatch = 0.25
 
     /// Limits for a device.
-    public init(profile: DeviceProfile) { self.profile = profile }
+    public init(profile: DeviceProfile) {
+      self.profile = profile
+      rates = .cautious(for: profile)
+    }
+
+    /// Limits for a device as its driver describes it.
+    public init(_ device: DeviceDescription) {
+      self.init(profile: device.profile)
+      let largest = min(device.limits.maxAllocationBytes, device.limits.maxBufferBytes)
+      segmentByteCount = largest - 2 * MemoryPool.redZoneBytes - MemoryPool.alignment
+    }
+
+    /// Floating-point operations that take `seconds` at these rates.
+    static func flopsPerDispatch(_ rates: DeviceRates, seconds: Double = Self.secondsPerDispatch) -> Int {
+      // Int(_:) must not trap, however fast somebody says that the device is.
+      Int(max(1, min(rates.flopsPerSecond * (seconds - rates.secondsPerDispatch), 1e18)))
+    }
+
+    /// The profile that lowerings get: slices of ops stay within `secondsPerDispatch`.
+    var slicingProfile: DeviceProfile {
+      var profile = profile
+      if profile.flopsPerDispatch == nil {
+        profile.flopsPerDispatch = Self.flopsPerDispatch(rates, seconds: secondsPerDispatch)
+      }
+      return profile
+    }
   }
 
   /// Commands in running order, copies that update the states among them.
@@ -97,6 +129,7 @@ public struct VulkanPlan: Sendable {
       if let point { early[point, default: []].append(update) } else { late.append(update) }
     }
 
+    let profile = limits.slicingProfile
     var commands: [PlannedDispatch] = []
     func update(_ state: String, from place: BufferRange) {
       guard place.buffer != .state(state), !place.bytes.isEmpty else { return }
@@ -108,7 +141,7 @@ public struct VulkanPlan: Sendable {
       }
       commands += try PlannedDispatch.lowering(
         node.op, label: node.label, inputs: node.inputs.enumerated().map { operand($1, node.inputRows[$0]) },
-        outputs: node.outputs.enumerated().map { operand($1, node.outputRows[$0]) }, limits.profile)
+        outputs: node.outputs.enumerated().map { operand($1, node.outputRows[$0]) }, profile)
       for (state, value) in early[index] ?? [] { update(state, from: range(value)) }
     }
 
@@ -177,16 +210,17 @@ public struct VulkanPlan: Sendable {
   private static func submissions(_ commands: [PlannedDispatch], _ limits: Limits) -> [Range<Int>] {
     var ranges: [Range<Int>] = []
     var start = 0
-    var flops = 0
+    var total = 0.0
     for (index, command) in commands.enumerated() {
+      let seconds = limits.rates.seconds(of: command)
       let isFull =
-        index - start >= limits.commandsPerSubmission || flops + command.flops > limits.flopsPerSubmission
+        index - start >= limits.commandsPerSubmission || total + seconds > limits.secondsPerSubmission
       if isFull && index > start {
         ranges.append(start..<index)
         start = index
-        flops = 0
+        total = 0
       }
-      flops += command.flops
+      total += seconds
     }
     if start < commands.count { ranges.append(start..<commands.count) }
     return ranges

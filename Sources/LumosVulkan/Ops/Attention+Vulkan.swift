@@ -67,20 +67,22 @@ extension Attention: VulkanLowering {
     return work
   }
 
-  /// Ranges of workgroups (all tiles of head 0, then of head 1 …) that end where they have `flopsPerDispatch`.
+  /// Ranges of workgroups (all tiles of head 0, then of head 1 …) of at most `flopsPerDispatch` where one tile is.
   private func slices(_ work: [Span], headSize: Int, flopsPerDispatch: Int) -> [Range<Int>] {
     var slices: [Range<Int>] = []
     var start = 0
     var flops = 0
     for index in 0..<work.count * heads {
       let tile = work[index % work.count]
-      flops += 4 * headSize * (tile.queryEnd - tile.queryStart) * (tile.keyEnd - tile.keyStart)
-      if flops >= flopsPerDispatch || index == work.count * heads - 1 {
-        slices.append(start..<index + 1)
-        start = index + 1
+      let more = 4 * headSize * (tile.queryEnd - tile.queryStart) * (tile.keyEnd - tile.keyStart)
+      if flops + more > flopsPerDispatch && index > start {
+        slices.append(start..<index)
+        start = index
         flops = 0
       }
+      flops += more
     }
+    if start < work.count * heads { slices.append(start..<work.count * heads) }
     return slices
   }
 }

@@ -1,0 +1,68 @@
+/// What one run of a planned graph takes, in numbers.
+public struct PlanSummary: Sendable, Hashable {
+  /// Nodes of the graph that is run, after passes.
+  public var nodes = 0
+  /// Kernels started.
+  public var dispatches = 0
+  /// Kernels started if no op were cut into slices.
+  public var dispatchesBeforeSlicing = 0
+  /// Kernels of one transformer block before slicing: the most of any block (nodes labelled `blocks.N.…`). A block that
+  /// stands in the graph several times, once per guidance branch, counts once. 0 without blocks.
+  public var dispatchesPerBlock = 0
+  /// Barriers between commands.
+  public var barriers = 0
+  /// Submissions to the queue.
+  public var submissions = 0
+  /// Floating-point operations; a multiply-add counts two.
+  public var flops = 0
+  /// Bytes that ideal kernels would move.
+  public var bytesMoved = 0
+  /// Bytes of the arena.
+  public var arenaBytes = 0
+  /// Largest sum of bytes of values that are alive at one time: no arena can be smaller.
+  public var liveBytesMax = 0
+  /// Bytes of inputs, constants and kernels' tables, which the compiled graph holds beside its arena.
+  public var inputBytes = 0
+  /// Bytes of every weight, by name and layout; graphs of a session share them.
+  public var weights: [String: Int] = [:]
+  /// Bytes of every state, by name; graphs of a session share them.
+  public var states: [String: Int] = [:]
+  /// Bytes of the largest value that a node makes.
+  public var largestValueBytes = 0
+  /// Predicted seconds.
+  public var predictedSeconds = 0.0
+  /// Predicted seconds of the longest dispatch.
+  public var longestDispatchSeconds = 0.0
+  /// Predicted seconds of the longest submission.
+  public var longestSubmissionSeconds = 0.0
+
+  /// All zero.
+  public init() {}
+
+  /// Bytes that the compiled graph holds for itself alone.
+  public var ownBytes: Int { arenaBytes + inputBytes }
+}
+
+/// Counts what belongs to transformer blocks by labels, as models write them: `blocks.3.ffn.0`.
+public struct BlockCount: Sendable {
+  private var counts: [Int: Int] = [:]
+  private var repeats: [String: Int] = [:]
+
+  /// Nothing counted.
+  public init() {}
+
+  /// Counts something that stands at `label`; of joined labels (`a + b`) the first counts.
+  public mutating func add(_ label: String) {
+    let parts = label.split(separator: " ", maxSplits: 1).first?.split(separator: ".") ?? []
+    guard parts.count > 2, parts[0] == "blocks", let block = Int(parts[1]) else { return }
+    counts[block, default: 0] += 1
+    repeats[label, default: 0] += 1
+  }
+
+  /// The most that one block has. Labels are unique within a block, so one that occurs twice tells that the whole block
+  /// stands in the graph twice.
+  public var largest: Int {
+    let times = max(repeats.values.max() ?? 1, 1)
+    return ((counts.values.max() ?? 0) + times - 1) / times
+  }
+}

@@ -1,0 +1,25 @@
+import LumosGraph
+import LumosTensor
+
+/// The description of a checkpoint that nobody has: names and shapes of a configuration, one element type, no bytes.
+///
+/// Graphs can be built and planned on it, not run.
+public struct SyntheticWeights: WeightSource {
+  /// Shapes by name; see `ExpectedTensors`.
+  public let shapes: [String: Shape]
+  /// Element type of all tensors.
+  public let dtype: DType
+
+  /// Weights of these shapes, all of type `dtype`.
+  public init(_ shapes: [String: Shape], dtype: DType) {
+    self.shapes = shapes
+    self.dtype = dtype
+  }
+
+  public func type(ofWeight name: String) -> TensorType? { shapes[name].map { TensorType($0, dtype) } }
+
+  /// - Throws: always `LumosError(.internalDefect)`: there are no bytes.
+  public func weight(_ name: String) throws -> Tensor {
+    throw LumosError(.internalDefect, "a weight of a plan has no contents", at: name)
+  }
+}

@@ -1,0 +1,194 @@
+import LumosGraph
+import LumosModels
+import LumosTensor
+
+/// What a generation would do: its stages in numbers, without weights and without a device.
+///
+/// The drivers of the models run on a `PlanningBackend`, so the plan has their graphs and their number of runs.
+public struct GenerationPlan: Sendable {
+  /// Weights of the three networks, which need only be described.
+  public struct Weights: Sendable {
+    /// Of the text encoder.
+    public let umt5: any WeightSource
+    /// Of the video autoencoder.
+    public let vae: any WeightSource
+    /// Of the diffusion transformer.
+    public let transformer: any WeightSource
+
+    /// Those of a bundle.
+    public init(_ bundle: ModelBundle) {
+      umt5 = bundle.umt5
+      vae = bundle.vae
+      transformer = bundle.transformer
+    }
+
+    /// Those that a configuration needs, all of type `dtype`.
+    public init(_ configuration: ModelConfiguration, dtype: DType) {
+      umt5 = SyntheticWeights(ExpectedTensors.umt5(configuration.umt5), dtype: dtype)
+      vae = SyntheticWeights(ExpectedTensors.vae(configuration.vae), dtype: dtype)
+      transformer = SyntheticWeights(ExpectedTensors.transformer(configuration.transformer), dtype: dtype)
+    }
+  }
+
+  /// Lengths of the prompts in tokens, end tokens included.
+  public struct TextLengths: Sendable, Hashable {
+    /// Of the prompt.
+    public let prompt: Int
+    /// Of the negative prompt.
+    public let negative: Int
+
+    public init(prompt: Int, negative: Int) {
+      self.prompt = prompt
+      self.negative = negative
+    }
+  }
+
+  /// Who is in the sequence.
+  public let layout: Layout
+  /// Every choice of the generation.
+  public let settings: Settings
+  /// The stages that take place, in order.
+  public let stages: [StagePlan]
+
+  /// Plans a generation.
+  /// - Parameters:
+  ///   - outline: how many reference images there are.
+  ///   - text: lengths of the prompts; nil for as many tokens as the model takes.
+  ///   - summarize: plans a graph for the device in question.
+  /// - Throws: `LumosError(.badInput)` if the weights do not fit or the sequence is longer than kernels can index;
+  ///   whatever `summarize` throws.
+  public init(
+    _ configuration: ModelConfiguration, weights: Weights, outline: SceneOutline, settings: Settings,
+    ablation: Ablation = [], text: TextLengths? = nil, summarize: @escaping (Graph) throws -> PlanSummary
+  ) throws {
+    self.settings = settings
+    layout = Layout(outline, settings, configuration, ablation)
+    let (tokens, limit) = (layout.tokens, Int(Int32.max))
+    guard tokens <= limit / configuration.transformer.width else {
+      throw LumosError(
+        .badInput, "a sequence of \(tokens) tokens has more elements than a kernel can index (2^31 - 1)",
+        advice: "ask for fewer frames or a smaller size")
+    }
+    let planner = Planner(configuration, weights, layout, settings, summarize)
+    let full = configuration.umt5.textLength
+    let text = text ?? TextLengths(prompt: full, negative: full)
+    var stages = [try planner.textEncoder(text)]
+    if layout.conditions > 0 { stages.append(try planner.vaeEncode()) }
+    stages.append(try planner.transformer(text))
+    stages.append(try planner.vaeDecode())
+    self.stages = stages
+  }
+
+  /// The stage, or nil if it does not take place.
+  public subscript(stage: Stage) -> StagePlan? { stages.first { $0.stage == stage } }
+
+  /// Most bytes on the device at once: stages follow one another, and each releases its memory.
+  public var peakBytes: Int { stages.map(\.peakBytes).max() ?? 0 }
+
+  /// Bytes on the device if all weights stayed there.
+  public var residentBytes: Int {
+    // Encoder and decoder are parts of one network with weights of their own.
+    let weights = stages.reduce(0) { $0 + $1.weightBytes }
+    return weights + (stages.map { $0.peakBytes - $0.weightBytes }.max() ?? 0)
+  }
+
+  /// Predicted seconds on the device.
+  public var predictedSeconds: Double { stages.reduce(0) { $0 + $1.predictedSeconds } }
+
+  /// What is done about memory: `stageByStage`, one network's weights at a time, is what a generation does;
+  /// `allResident` stands beside it where everything would fit `budget` at once.
+  public func ladder(budget: Int?) -> [String] {
+    let fits = budget.map { residentBytes <= $0 } ?? false
+    return ["stageByStage"] + (fits ? ["allResident"] : [])
+  }
+
+  /// What is missing if `budget` bytes are all there is: one failure that names the largest stage; nil if it suffices.
+  public func shortage(budget: Int?) -> LumosError? {
+    guard let budget, let stage = stages.max(by: { $0.peakBytes < $1.peakBytes }), stage.peakBytes > budget else {
+      return nil
+    }
+    return LumosError(
+      .tryAgain, "the stage \(stage.stage.rawValue) needs \(stage.peakBytes) bytes, the budget is \(budget)",
+      at: "--memory", advice: "ask for fewer frames or a smaller size, or run on a device with more memory")
+  }
+}
+
+extension Layout {
+  /// The sequence of a generation.
+  init(_ outline: SceneOutline, _ settings: Settings, _ configuration: ModelConfiguration, _ ablation: Ablation) {
+    let (vae, patch) = (configuration.vae, configuration.transformer.patch)
+    self.init(
+      latentFrames: vae.latentFrames(frames: settings.frames),
+      rows: (settings.height / vae.spatialFactor + patch - 1) / patch,
+      columns: (settings.width / vae.spatialFactor + patch - 1) / patch, plainConditions: outline.plainConditions,
+      humanGroups: outline.humanGroups, ablation: ablation)
+  }
+}
+
+/// Runs the drivers stage by stage, as `Pipeline` does.
+private struct Planner {
+  let configuration: ModelConfiguration
+  let weights: GenerationPlan.Weights
+  let layout: Layout
+  let settings: Settings
+  let summarize: (Graph) throws -> PlanSummary
+
+  init(
+    _ configuration: ModelConfiguration, _ weights: GenerationPlan.Weights, _ layout: Layout, _ settings: Settings,
+    _ summarize: @escaping (Graph) throws -> PlanSummary
+  ) {
+    self.configuration = configuration
+    self.weights = weights
+    self.layout = layout
+    self.settings = settings
+    self.summarize = summarize
+  }
+
+  private var latentHeight: Int { settings.height / configuration.vae.spatialFactor }
+  private var latentWidth: Int { settings.width / configuration.vae.spatialFactor }
+  private var channels: Int { configuration.vae.latentChannels }
+
+  func textEncoder(_ text: GenerationPlan.TextLengths) throws -> StagePlan {
+    let session = PlanningSession()
+    let encoder = UMT5Encoder(configuration.umt5, session: session, weights: weights.umt5)
+    for length in [text.prompt, text.negative] { _ = try encoder.encode(Array(repeating: 0, count: length)) }
+    return try StagePlan(.textEncoder, session, evaluations: 2, summarize)
+  }
+
+  func vaeEncode() throws -> StagePlan {
+    let session = PlanningSession()
+    let encoder = VAEEncoder(
+      configuration.vae, session: session, weights: weights.vae, height: settings.height, width: settings.width)
+    let image = try Tensor([1, settings.height, settings.width, configuration.vae.imageChannels], .f32)
+    for _ in 0..<layout.conditions { _ = try encoder.encode(image) }
+    return try StagePlan(.vaeEncode, session, evaluations: layout.conditions, summarize)
+  }
+
+  func transformer(_ text: GenerationPlan.TextLengths) throws -> StagePlan {
+    let session = PlanningSession()
+    let sampler = Sampler(
+      TransformerGraph(configuration.transformer, layout: layout), session: session, weights: weights.transformer,
+      height: latentHeight, width: latentWidth)
+    func context(_ length: Int) throws -> Tensor {
+      try Tensor([length, configuration.transformer.textWidth], .f32)
+    }
+    let length = configuration.transformer.textLength
+    let guide = Sampler.Guide(
+      conditions: layout.conditions > 0
+        ? try Tensor([layout.conditions, latentHeight, latentWidth, channels], .f32) : nil,
+      masks: Array(repeating: Array(repeating: false, count: length), count: layout.conditions),
+      prompt: try context(text.prompt), negativePrompt: try context(text.negative), guidance: settings.guidance)
+    _ = try sampler.sample(
+      noise: Tensor([layout.latentFrames, latentHeight, latentWidth, channels], .f32), guide: guide,
+      schedule: Schedule(steps: settings.steps, shift: settings.shift))
+    return try StagePlan(.transformer, session, evaluations: 2 * settings.steps, summarize)
+  }
+
+  func vaeDecode() throws -> StagePlan {
+    let session = PlanningSession()
+    let decoder = VAEDecoder(
+      configuration.vae, session: session, weights: weights.vae, latentHeight: latentHeight, latentWidth: latentWidth)
+    try decoder.decode(Tensor([layout.latentFrames, latentHeight, latentWidth, channels], .f32)) { _ in }
+    return try StagePlan(.vaeDecode, session, evaluations: layout.latentFrames, summarize)
+  }
+}

@@ -1,0 +1,247 @@
+import ArgumentParser
+import LumosFiles
+import LumosGraph
+import LumosModels
+import LumosPipeline
+import LumosTensor
+import LumosVulkan
+
+/// `lumosx plan`: what a generation would do, without weights and without a GPU.
+struct PlanCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "plan",
+    abstract: "Tell what a generation would take: kernels, arithmetic, memory and predicted time of each stage.",
+    discussion: """
+      Needs neither weights nor a GPU. Without a scene the layout says how many reference images there are: b1 a \
+      background, o2 two objects, h3,2 one person with three images and one with two; b1o2h3,2 is all of it. Exits \
+      with 75, after printing the plan, if a stage needs more memory than --memory.
+      """)
+
+  @Argument(help: "A scene folder, for its images and its caption.", completion: .directory)
+  var scene: String?
+
+  @Option(help: "Reference images instead of a scene: b1o2h3,2, or none.")
+  var layout: String?
+
+  @Option(help: "A bundle, for its configuration and weight types. Default: the published 1.3B model.")
+  var weights: String?
+
+  @Option(help: "Element type of the weights where there is no bundle: f32, f16 or bf16.")
+  var dtype: WeightType = .f16
+
+  @Option(help: "Height and width in pixels, as HxW; multiples of 16.")
+  var size: PixelSize?
+
+  @Option(help: "Number of frames, 1 + 4k.")
+  var frames: Int?
+
+  @Option(help: "Number of solver steps.")
+  var steps: Int?
+
+  @Option(help: "subject: all reference images of the scene; face: the faces alone.")
+  var mode: SceneMode = .subject
+
+  @Option(help: "Mechanisms to switch off, separated by commas: r2pe, csam, mcam.")
+  var without: Mechanisms?
+
+  @Option(help: "Memory that there is: 4GiB, 512MiB, 8GB or bytes. Default: that of a Vulkan device, else no limit.")
+  var memory: ByteCount?
+
+  @Option(
+    help: ArgumentHelp(
+      "A class of devices (\(DeviceClass.all.map(\.name).joined(separator: ", "))), or vulkan:INDEX or vulkan:NAME."))
+  var device = "discrete"
+
+  @Option(help: "TFLOP/s that the device reaches. Default: an assumption for its class.")
+  var tflops: Double?
+
+  @Option(help: "GB/s that the device reaches. Default: an assumption for its class.")
+  var gbps: Double?
+
+  @Option(help: "Graph passes to apply, separated by commas, or none. Default: all.")
+  var passes: PassList?
+
+  @Option(help: "A graph pass to leave out; may be repeated.")
+  var withoutPass: [PassList] = []
+
+  @Flag(help: "One JSON object.")
+  var json = false
+
+  @Option(help: "Write a transformer block before and after the passes as Graphviz text.")
+  var dot: String?
+
+  @Option(help: "Write the same as a picture (SVG).")
+  var svg: String?
+
+  func run() throws {
+    try Reporting.run(
+      onFailure: { error in
+        guard json, !(error is PlanShortage) else { return }
+        Reporting.line(JSONValue(dictionaryLiteral: ("ok", false), ("error", Reporting.json(error))).text())
+      }
+    ) {
+      do { try plan() } catch let shortage as PlanShortage { throw shortage.failure }
+    }
+  }
+
+  private func plan() throws {
+    for path in [dot, svg].compactMap({ $0 }) { try OutputPath.check(path) }
+    let target = try PlanTarget(device, tflops: tflops, gbps: gbps)
+    let budget = memory?.bytes ?? target.memoryBytes
+    let bundle = try weights.map { try ModelBundle($0) }
+    try bundle?.verify()
+    let configuration = bundle?.configuration ?? ModelConfiguration()
+    let described =
+      bundle.map { GenerationPlan.Weights($0) } ?? GenerationPlan.Weights(configuration, dtype: dtype.value)
+
+    let subject = try subject(bundle)
+    let request = Request(
+      scenePath: scene ?? "", mode: mode.value, size: size.map { ($0.height, $0.width) }, frames: frames,
+      steps: steps)
+    let settings = try Settings(request, defaults: configuration)
+    let passes = withoutPass.reduce(self.passes?.passes ?? .all) { $0.subtracting($1.passes) }
+    let plan = try GenerationPlan(
+      configuration, weights: described, outline: subject.outline, settings: settings,
+      ablation: without?.ablation ?? [], text: subject.text(bundle, settings)
+    ) { try target.summary(of: $0, passes) }
+
+    if dot != nil || svg != nil {
+      let drawings = try BlockDrawing.drawings(
+        configuration.transformer, layout: plan.layout, weights: described.transformer, passes: passes)
+      if let dot { try AtomicFile.write(GraphDrawing.dot(drawings), to: dot) }
+      if let svg { try AtomicFile.write(GraphDrawing.svg(drawings), to: svg) }
+    }
+    let report = PlanReport(plan, device: target.name, budget: budget)
+    for line in json ? [report.json.text()] : report.lines { Reporting.line(line) }
+    if let shortage = plan.shortage(budget: budget) { throw PlanShortage(failure: shortage) }
+  }
+
+  /// Who is in the picture, from the scene or from the layout.
+  private func subject(_ bundle: ModelBundle?) throws -> (outline: SceneOutline, text: TextLengths) {
+    guard let scene else {
+      // The layout of the published examples: a background, and two people with a face and two attributes each.
+      return (try SceneOutline(layout ?? "b1h3,3"), { _, _ in nil })
+    }
+    guard layout == nil else {
+      throw LumosError(.usage, "a scene has a layout of its own", at: "--layout", advice: "leave one of them out")
+    }
+    let read = try Scene(scene, mode: mode.value)
+    return (
+      SceneOutline(read),
+      { bundle, settings in
+        guard let bundle else { return nil }
+        let tokenizer = try Tokenizer(modelPath: bundle.tokenizerPath, tokenizerJSONPath: bundle.tokenizerJSONPath)
+        let length = bundle.configuration.transformer.textLength
+        return GenerationPlan.TextLengths(
+          prompt: try tokenizer.encode(read.prompt, length: length).count,
+          negative: try tokenizer.encode(settings.negativePrompt, length: length).count)
+      }
+    )
+  }
+
+  /// Lengths of the prompts where they are known.
+  private typealias TextLengths = (_ bundle: ModelBundle?, _ settings: Settings) throws -> GenerationPlan.TextLengths?
+}
+
+/// A plan that needs more memory than there is: it has been printed, and the command still fails.
+private struct PlanShortage: Error { let failure: LumosError }
+
+/// What a plan is for.
+private struct PlanTarget {
+  let name: String
+  /// Memory of the device, where there is one.
+  let memoryBytes: Int?
+  private let limits: VulkanPlan.Limits
+  private let rates: DeviceRates
+
+  /// A class of devices by name, or a Vulkan device.
+  init(_ text: String, tflops: Double?, gbps: Double?) throws {
+    var rates: DeviceRates
+    if let known = DeviceClass.named(text) {
+      (name, memoryBytes, limits, rates) = ("\(known.name) (\(known.meaning))", nil, known.limits, known.rates)
+    } else {
+      guard case .vulkan(let selection) = try? DeviceOptions.choice(text) else {
+        throw LumosError(
+          .usage, "unknown device \"\(text)\"", at: "--device",
+          advice: "use \(DeviceClass.all.map(\.name).joined(separator: ", ")), vulkan:INDEX or vulkan:PART-OF-NAME")
+      }
+      guard let found = try selection.choose(from: VulkanDevice.descriptions()) else {
+        throw LumosError(
+          .noDevice, "there is no GPU with a usable Vulkan driver", at: "--device",
+          advice: "plan for a class of devices: \(DeviceClass.all.map(\.name).joined(separator: ", "))")
+      }
+      name = found.name
+      memoryBytes = found.availableBytes
+      limits = VulkanPlan.Limits(found)
+      rates = DeviceClass.of(found).rates
+    }
+    for (option, value) in [("--tflops", tflops), ("--gbps", gbps)] {
+      guard let value, !(value.isFinite && value > 0 && value <= 1e9) else { continue }
+      throw LumosError(.usage, "\(value) is not a positive number", at: option)
+    }
+    rates.flopsPerSecond = tflops.map { $0 * 1e12 } ?? rates.flopsPerSecond
+    rates.bytesPerSecond = gbps.map { $0 * 1e9 } ?? rates.bytesPerSecond
+    self.rates = rates
+  }
+
+  /// What the backend would do with a graph.
+  func summary(of graph: Graph, _ passes: Passes) throws -> PlanSummary {
+    let graph = passes.apply(to: graph)
+    return try VulkanPlan(graph, limits).summary(of: graph, rates: rates)
+  }
+}
+
+/// `--dtype` on the command line.
+enum WeightType: String, ExpressibleByArgument, CaseIterable {
+  case f32, f16, bf16
+
+  /// The element type.
+  var value: DType {
+    switch self {
+    case .f32: .f32
+    case .f16: .f16
+    case .bf16: .bf16
+    }
+  }
+}
+
+/// `4GiB`, `512MiB`, `8GB` or a number of bytes on the command line.
+struct ByteCount: ExpressibleByArgument {
+  /// Bytes.
+  let bytes: Int
+
+  init?(argument: String) {
+    let units: [(String, Double)] = [
+      ("gib", 0x1p30), ("mib", 0x1p20), ("kib", 0x1p10), ("gb", 1e9), ("mb", 1e6), ("kb", 1e3), ("b", 1), ("", 1),
+    ]
+    let text = argument.lowercased()
+    guard let unit = units.first(where: { text.hasSuffix($0.0) }),
+      let number = Double(text.dropLast(unit.0.count).filter { $0 != " " })
+    else { return nil }
+    let bytes = number * unit.1
+    guard bytes >= 0, bytes < 0x1p62 else { return nil }
+    self.bytes = Int(bytes)
+  }
+}
+
+/// Names of passes on the command line, separated by commas; `none` for no pass and `all` for every one.
+struct PassList: ExpressibleByArgument {
+  /// The passes.
+  let passes: Passes
+
+  init?(argument: String) {
+    switch argument.lowercased() {
+    case "none": passes = []
+    case "all": passes = .all
+    default:
+      var passes: Passes = []
+      for name in argument.split(separator: ",") {
+        guard let known = Passes.named.first(where: { $0.name.lowercased() == name.lowercased() }) else { return nil }
+        passes.insert(known.pass)
+      }
+      self.passes = passes
+    }
+  }
+
+  static var allValueStrings: [String] { Passes.named.map(\.name) + ["none", "all"] }
+}

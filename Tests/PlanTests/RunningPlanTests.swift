@@ -1,0 +1,114 @@
+import Foundation
+import LumosGraph
+import LumosModels
+import LumosPipeline
+import LumosTensor
+import LumosVulkan
+import Testing
+
+/// A backend that counts what really is compiled and run.
+private struct CountingBackend: Backend {
+  let base: VulkanBackend
+  let log = Log()
+
+  var name: String { base.name }
+
+  func makeSession(weights: any WeightSource) throws -> any Session {
+    let session = CountingSession(try base.makeSession(weights: weights))
+    log.sessions.append(session)
+    return session
+  }
+
+  final class Log: @unchecked Sendable { var sessions: [CountingSession] = [] }
+}
+
+private final class CountingSession: Session {
+  let base: any Session
+  var executables: [CountingExecutable.Count] = []
+
+  init(_ base: any Session) { self.base = base }
+
+  var peakDeviceBytes: Int { base.peakDeviceBytes }
+  func setState(_ name: String, to tensor: Tensor) throws { try base.setState(name, to: tensor) }
+  func state(_ name: String) throws -> Tensor { try base.state(name) }
+  func resetStates() throws { try base.resetStates() }
+
+  func compile(_ graph: Graph) throws -> any Executable {
+    let executable = try CountingExecutable(base.compile(graph))
+    executables.append(executable.count)
+    return executable
+  }
+}
+
+private final class CountingExecutable: Executable {
+  /// Outlives the executable.
+  final class Count {
+    let plan: VulkanPlan
+    var runs = 0
+    init(_ plan: VulkanPlan) { self.plan = plan }
+  }
+
+  let base: any Executable
+  let count: Count
+
+  init(_ base: any Executable) throws {
+    self.base = base
+    count = Count(try #require(base as? VulkanExecutable).plan)
+  }
+
+  func run(_ inputs: [String: Tensor], fetch: [String]) throws -> [String: Tensor] {
+    count.runs += 1
+    return try base.run(inputs, fetch: fetch)
+  }
+}
+
+@Suite struct RunningPlanTests {
+  @Test("A plan of a scene is what a generation does, to the last dispatch")
+  func planEqualsRun() throws {
+    let path = URL(fileURLWithPath: #filePath)
+      .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+      .appending(path: "Tools/demo-bundle").path
+    let folder = FileManager.default.temporaryDirectory.appending(path: "lumosx-\(UUID().uuidString)")
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(at: folder) }
+
+    var options = VulkanDevice.Options()
+    options.checked = false
+    let counting = CountingBackend(base: VulkanBackend(device: try VulkanDevice(.named("llvmpipe"), options: options)))
+    let bundle = try ModelBundle(path)
+    let request = Request(scenePath: path + "/scenes/4", frames: 5, steps: 3)
+    _ = try Pipeline(bundle: bundle, backend: counting)
+      .generate(request, to: folder.appending(path: "out.mp4").path)
+
+    let scene = try Scene(request.scenePath)
+    let settings = try Settings(request, defaults: bundle.configuration)
+    let tokenizer = try Tokenizer(modelPath: bundle.tokenizerPath, tokenizerJSONPath: bundle.tokenizerJSONPath)
+    let length = bundle.configuration.transformer.textLength
+    let rates = DeviceRates.cautious(for: counting.base.profile)
+    let plan = try GenerationPlan(
+      bundle.configuration, weights: .init(bundle), outline: SceneOutline(scene), settings: settings,
+      text: .init(
+        prompt: tokenizer.encode(scene.prompt, length: length).count,
+        negative: tokenizer.encode(settings.negativePrompt, length: length).count)
+    ) { graph in
+      let graph = counting.base.passes.apply(to: graph)
+      return try VulkanPlan(graph, counting.base.limits).summary(of: graph, rates: rates)
+    }
+
+    #expect(plan.stages.count == 4 && counting.log.sessions.count == 4)
+    for (stage, session) in zip(plan.stages, counting.log.sessions) {
+      #expect(stage.parts.map(\.runs) == session.executables.map(\.runs), "\(stage.stage)")
+      for (part, real) in zip(stage.parts, session.executables) {
+        #expect(part.summary.dispatches == real.plan.dispatchCount, "\(stage.stage)")
+        #expect(part.summary.barriers == real.plan.barrierCount)
+        #expect(part.summary.submissions == real.plan.submissions.count)
+        #expect(part.summary.arenaBytes == real.plan.arenaByteCount)
+        #expect(part.summary.flops == real.plan.commands.reduce(0) { $0 + $1.flops })
+        #expect(part.summary.dispatches > 0 && real.runs > 0)
+      }
+      // Memory comes in blocks, of which the last one of a session may be all but empty.
+      #expect(session.peakDeviceBytes >= stage.peakBytes, "\(stage.stage)")
+      #expect(session.peakDeviceBytes <= 2 * stage.peakBytes + (8 << 20), "\(stage.stage)")
+    }
+  }
+}
