@@ -6,8 +6,9 @@ public struct PlanSummary: Sendable, Hashable {
   public var dispatches = 0
   /// Kernels started if no op were cut into slices.
   public var dispatchesBeforeSlicing = 0
-  /// Kernels of one transformer block before slicing: the most of any block (nodes labelled `blocks.N.…`). A block that
-  /// stands in the graph several times, once per guidance branch, counts once. 0 without blocks.
+  /// Kernels of one transformer block before slicing and row tiling: the most of any block (nodes labelled
+  /// `blocks.N.…`). A block that stands in the graph several times, once per guidance branch, counts once. 0 without
+  /// blocks.
   public var dispatchesPerBlock = 0
   /// Barriers between commands.
   public var barriers = 0
@@ -46,23 +47,21 @@ public struct PlanSummary: Sendable, Hashable {
 /// Counts what belongs to transformer blocks by labels, as models write them: `blocks.3.ffn.0`.
 public struct BlockCount: Sendable {
   private var counts: [Int: Int] = [:]
-  private var repeats: [String: Int] = [:]
+  private var seen = Set<String>()
 
   /// Nothing counted.
   public init() {}
 
-  /// Counts something that stands at `label`; of joined labels (`a + b`) the first counts.
-  public mutating func add(_ label: String) {
+  /// Counts a kernel that stands at `label`; of joined labels (`a + b`) the first tells the block. A label and kernel
+  /// that were seen before do not count: the block stands in the graph again, or works in blocks of rows.
+  public mutating func add(_ label: String, kernel: String) {
     let parts = label.split(separator: " ", maxSplits: 1).first?.split(separator: ".") ?? []
-    guard parts.count > 2, parts[0] == "blocks", let block = Int(parts[1]) else { return }
+    guard parts.count > 2, parts[0] == "blocks", let block = Int(parts[1]),
+      seen.insert("\(label) \(kernel)").inserted
+    else { return }
     counts[block, default: 0] += 1
-    repeats[label, default: 0] += 1
   }
 
-  /// The most that one block has. Labels are unique within a block, so one that occurs twice tells that the whole block
-  /// stands in the graph twice.
-  public var largest: Int {
-    let times = max(repeats.values.max() ?? 1, 1)
-    return ((counts.values.max() ?? 0) + times - 1) / times
-  }
+  /// The most that one block has.
+  public var largest: Int { counts.values.max() ?? 0 }
 }

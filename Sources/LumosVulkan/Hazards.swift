@@ -1,8 +1,9 @@
 /// Where a plan needs barriers.
 ///
 /// A barrier orders everything before it against everything after it. Commands between two barriers may run at the same
-/// time and in any order, so no two of them may touch the same bytes unless both only read them. Within a command its
-/// own reads and writes are its kernel's affair.
+/// time and in any order, so no two of them may touch the same bytes unless both only read them. Slices of one op
+/// (`PlannedDispatch.continuesSlices`) declare the whole of its operands and touch different bytes of its results. Within
+/// a command its own reads and writes are its kernel's affair.
 public enum Hazards {
   /// For each command whether a barrier must stand before it: exactly where it conflicts with one since the last
   /// barrier.
@@ -12,19 +13,28 @@ public enum Hazards {
   public static func barriers(for commands: [PlannedDispatch]) -> [Bool] {
     var reads: [BufferID: [Range<Int>]] = [:]
     var writes: [BufferID: [Range<Int>]] = [:]
+    // What the slices of the op at hand have touched: it concerns the ops behind it only.
+    var slices: [PlannedDispatch] = []
     func meets(_ access: BufferRange, _ earlier: [BufferID: [Range<Int>]]) -> Bool {
       earlier[access.buffer]?.contains { $0.overlaps(access.bytes) } ?? false
     }
     return commands.map { command in
+      if !command.continuesSlices {
+        for slice in slices {
+          for access in slice.reads { reads[access.buffer, default: []].append(access.bytes) }
+          for access in slice.writes { writes[access.buffer, default: []].append(access.bytes) }
+        }
+        slices.removeAll(keepingCapacity: true)
+      }
       let needsBarrier =
         command.reads.contains { meets($0, writes) }
         || command.writes.contains { meets($0, writes) || meets($0, reads) }
       if needsBarrier {
         reads.removeAll(keepingCapacity: true)
         writes.removeAll(keepingCapacity: true)
+        slices.removeAll(keepingCapacity: true)
       }
-      for access in command.reads { reads[access.buffer, default: []].append(access.bytes) }
-      for access in command.writes { writes[access.buffer, default: []].append(access.bytes) }
+      slices.append(command)
       return needsBarrier
     }
   }
@@ -64,11 +74,18 @@ public enum HazardChecker {
       if hasBarrier { epoch += 1 }
       return epoch
     }
+    // Number of the op of each command.
+    var op = 0
+    let ops = commands.map { command in
+      if !command.continuesSlices { op += 1 }
+      return op
+    }
     var found: [Violation] = []
     for second in commands.indices {
       found += conflictsWithin(commands[second], at: second)
       for first in stride(from: second - 1, through: 0, by: -1) {
         if epochs[first] != epochs[second] { break }
+        if ops[first] == ops[second] { continue }
         let pairs: [(Violation.Kind, [BufferRange], [BufferRange])] = [
           (.readAfterWrite, commands[first].writes, commands[second].reads),
           (.writeAfterRead, commands[first].reads, commands[second].writes),

@@ -68,11 +68,15 @@ public struct PlannedDispatch: Sendable {
   public let flops: Int
   /// Its share of the bytes that an ideal implementation of its op moves.
   public let bytesMoved: Int
+  /// Whether it goes on with the op of the command before it and may run at the same time: the slices of one long
+  /// computation write different parts of its results and read nothing of each other's, although they declare the same
+  /// ranges.
+  public let continuesSlices: Bool
 
   /// A command with declared accesses.
   public init(
     label: String, work: Work, reads: [BufferRange], writes: [BufferRange], inPlaceReads: Set<BufferRange> = [],
-    op: String = "copy", flops: Int = 0, bytesMoved: Int = 0
+    op: String = "copy", flops: Int = 0, bytesMoved: Int = 0, continuesSlices: Bool = false
   ) {
     self.label = label
     self.work = work
@@ -82,6 +86,7 @@ public struct PlannedDispatch: Sendable {
     self.op = op
     self.flops = flops
     self.bytesMoved = bytesMoved
+    self.continuesSlices = continuesSlices
   }
 
   /// A copy.
@@ -89,11 +94,6 @@ public struct PlannedDispatch: Sendable {
     PlannedDispatch(
       label: label, work: .copy(from: from, to: to), reads: [from], writes: [to],
       bytesMoved: from.bytes.count + to.bytes.count)
-  }
-
-  /// Whether it goes on with the op of the command before it: a slice of one long computation.
-  public var continuesSlices: Bool {
-    if case .kernel(let dispatch, _, _) = work { dispatch.overlapsPrevious } else { false }
   }
 
   /// The kernel's name, or nil for a copy.
@@ -153,7 +153,7 @@ extension PlannedDispatch {
       return PlannedDispatch(
         label: label, work: .kernel(dispatch, inputs: inputs.map(\.range), outputs: outputs.map(\.range)),
         reads: reads, writes: writes, inPlaceReads: inPlaceReads, op: op.name, flops: share(flops),
-        bytesMoved: share(bytesMoved))
+        bytesMoved: share(bytesMoved), continuesSlices: index > 0 && dispatch.overlapsPrevious)
     }
   }
 }

@@ -25,7 +25,7 @@ extension VulkanPlan {
       tables.insert(dispatch.constants)
       if command.continuesSlices { continue }
       summary.dispatchesBeforeSlicing += 1
-      blocks.add(command.label)
+      blocks.add(command.label, kernel: dispatch.kernel)
     }
     summary.dispatchesPerBlock = blocks.largest
     for range in submissions {

@@ -74,17 +74,23 @@ struct PlanCommand: ParsableCommand {
   var svg: String?
 
   func run() throws {
+    // A plan that does not fit is printed, and the command still fails; JSON stays one object.
+    var isPrinted = false
     try Reporting.run(
       onFailure: { error in
-        guard json, !(error is PlanShortage) else { return }
+        guard json, !isPrinted else { return }
         Reporting.line(JSONValue(dictionaryLiteral: ("ok", false), ("error", Reporting.json(error))).text())
-      }
-    ) {
-      do { try plan() } catch let shortage as PlanShortage { throw shortage.failure }
-    }
+      },
+      {
+        let shortage = try plan()
+        isPrinted = true
+        if let shortage { throw shortage }
+      })
   }
 
-  private func plan() throws {
+  /// Prints the plan.
+  /// - Returns: what is missing if it does not fit the memory.
+  private func plan() throws -> LumosError? {
     for path in [dot, svg].compactMap({ $0 }) { try OutputPath.check(path) }
     let target = try PlanTarget(device, tflops: tflops, gbps: gbps)
     let budget = memory?.bytes ?? target.memoryBytes
@@ -113,7 +119,7 @@ struct PlanCommand: ParsableCommand {
     }
     let report = PlanReport(plan, device: target.name, budget: budget)
     for line in json ? [report.json.text()] : report.lines { Reporting.line(line) }
-    if let shortage = plan.shortage(budget: budget) { throw PlanShortage(failure: shortage) }
+    return plan.shortage(budget: budget)
   }
 
   /// Who is in the picture, from the scene or from the layout.
@@ -142,9 +148,6 @@ struct PlanCommand: ParsableCommand {
   /// Lengths of the prompts where they are known.
   private typealias TextLengths = (_ bundle: ModelBundle?, _ settings: Settings) throws -> GenerationPlan.TextLengths?
 }
-
-/// A plan that needs more memory than there is: it has been printed, and the command still fails.
-private struct PlanShortage: Error { let failure: LumosError }
 
 /// What a plan is for.
 private struct PlanTarget {

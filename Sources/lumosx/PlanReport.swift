@@ -128,7 +128,8 @@ struct PlanReport {
   private static func decimal(_ value: Double) -> String { String(format: value < 100 ? "%.2f" : "%.0f", value) }
 
   private static func bytes(_ count: Int) -> String {
-    count < 1 << 30 ? String(format: "%.1f MiB", Double(count) / 0x1p20) : String(format: "%.2f GiB", Double(count) / 0x1p30)
+    count < 1 << 30
+      ? String(format: "%.1f MiB", Double(count) / 0x1p20) : String(format: "%.2f GiB", Double(count) / 0x1p30)
   }
 
   private static func duration(_ seconds: Double) -> String {

@@ -68,9 +68,12 @@ import Testing
         Issue.record("first and groups have moved")
         return
       }
-      #expect(Int(first) == next)
-      #expect(dispatch.overlapsPrevious == (first > 0))
-      #expect(dispatch.grid.x <= device.maxWorkgroupCount && dispatch.grid.x * dispatch.grid.y >= Int(groups))
+      // One expectation for all three: there are thousands of dispatches.
+      let isInside = dispatch.grid.x <= device.maxWorkgroupCount && dispatch.grid.x * dispatch.grid.y >= Int(groups)
+      guard Int(first) == next && dispatch.overlapsPrevious == (first > 0) && isInside else {
+        Issue.record("the slice from \(first) on follows \(next) and has the grid \(dispatch.grid)")
+        return
+      }
       next += Int(groups)
     }
     #expect(next == tiles * 12)
@@ -79,7 +82,8 @@ import Testing
     let limit = DispatchLimit.flops(device)
     let largest = 4 * 128 * Int(dispatches[0].specialization[2]) * 43680
     #expect(dispatches.count >= flops / max(limit, largest))
-    #expect(dispatches.count <= flops / max(limit - largest, largest) + 12)
+    // Two neighbours together exceed the limit, or they would be one.
+    #expect(dispatches.count <= 2 * flops / limit + 1)
   }
 
   @Test func noDispatchReadsAnEmptyBias() throws {

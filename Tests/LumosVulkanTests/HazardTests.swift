@@ -35,6 +35,29 @@ import Testing
     #expect(!needs(writesA, Self.command(reads: [Self.range(Self.arena, 50..<50)], writes: [])), "no bytes")
   }
 
+  @Test("Slices of one op need no barrier among them, and one before what reads or overwrites any of them")
+  func slices() {
+    let (a, b) = (Self.range(Self.arena, 0..<100), Self.range(Self.arena, 100..<200))
+    func slice(_ continues: Bool, from: BufferRange, to: BufferRange) -> PlannedDispatch {
+      PlannedDispatch(
+        label: "slice", work: .copy(from: from, to: to), reads: [from], writes: [to], continuesSlices: continues)
+    }
+    let produce = Self.command(reads: [], writes: [a])
+    let op = [slice(false, from: a, to: b), slice(true, from: a, to: b), slice(true, from: a, to: b)]
+    let next = [slice(false, from: b, to: a), slice(true, from: b, to: a)]
+    let commands = [produce] + op + next + [Self.command(reads: [a], writes: [])]
+    let barriers = Hazards.barriers(for: commands)
+    #expect(barriers == [false, true, false, false, true, false, true])
+    #expect(HazardChecker.violations(commands, barriers: barriers).isEmpty)
+    for missing in [1, 4, 6] {
+      var broken = barriers
+      broken[missing] = false
+      #expect(!HazardChecker.violations(commands, barriers: broken).isEmpty)
+    }
+    // Two ops that write the same bytes are no slices of each other.
+    #expect(Hazards.barriers(for: [op[0], op[0]])[1])
+  }
+
   @Test("Independent commands share one barrier")
   func few() {
     let ranges = (0..<8).map { Self.range(Self.arena, $0 * 16..<$0 * 16 + 16) }

@@ -13,8 +13,8 @@ private struct CountingBackend: Backend {
 
   var name: String { base.name }
 
-  func makeSession(weights: any WeightSource) throws -> any Session {
-    let session = CountingSession(try base.makeSession(weights: weights))
+  func makeSession(weights: any WeightSource) -> any Session {
+    let session = CountingSession(base.makeSession(weights: weights))
     log.sessions.append(session)
     return session
   }
