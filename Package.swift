@@ -95,6 +95,11 @@ let package = Package(
     tests(
       "PlanTests", ["LumosPipeline", "LumosVulkan", "LumosModels", "LumosGraph", "LumosOps", "LumosTensor"]),
     tests(
+      "FaultTests",
+      [
+        "LumosPipeline", "LumosVulkan", "LumosReference", "LumosGraph", "LumosModels", "LumosFiles", "LumosTensor",
+      ]),
+    tests(
       "CommandTests",
       [
         "lumosx", "LumosPipeline", "LumosModels", "LumosVulkan", "LumosReference", "LumosGraph", "LumosMedia",

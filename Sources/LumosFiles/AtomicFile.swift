@@ -70,7 +70,7 @@ public final class AtomicFile {
   public func commit() throws(LumosError) {
     precondition(!isCommitted, "\(path) is committed already")
     // A library may have replaced the hidden file by its path, so the path is what gets flushed besides ours.
-    guard fsync(descriptor) == 0, Self.flush(temporaryPath, flags: O_RDONLY) else {
+    guard !FaultPlan.strikesFile(.fileWrite), fsync(descriptor) == 0, Self.flush(temporaryPath, flags: O_RDONLY) else {
       throw LumosError(.inputOutput, "cannot be flushed to the disk", at: path, cause: SystemFailure.last)
     }
     let closed = close(descriptor)
@@ -100,7 +100,9 @@ public final class AtomicFile {
     var rest = bytes
     while let base = rest.baseAddress, !rest.isEmpty {
       // Linux transfers at most 2 GiB - 4 KiB per call.
-      let written = retryingOnInterrupt { Glibc.write(descriptor, base, min(rest.count, 1 << 30)) }
+      let written = retryingOnInterrupt {
+        FaultPlan.strikesFile(.fileWrite) ? -1 : Glibc.write(descriptor, base, min(rest.count, 1 << 30))
+      }
       guard written > 0 else {
         let failure = written == 0 ? SystemFailure(code: EIO) : SystemFailure.last
         let advice = failure.code == ENOSPC || failure.code == EDQUOT ? "free some space on the disk" : nil

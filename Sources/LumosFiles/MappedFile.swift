@@ -35,7 +35,9 @@ public final class MappedFile: @unchecked Sendable {
       bytes = UnsafeRawBufferPointer(start: nil, count: 0)
       return
     }
-    guard let base = mmap(nil, count, PROT_READ, MAP_PRIVATE, descriptor, 0), base != MAP_FAILED else {
+    guard !FaultPlan.strikesFile(.fileRead),
+      let base = mmap(nil, count, PROT_READ, MAP_PRIVATE, descriptor, 0), base != MAP_FAILED
+    else {
       throw LumosError(.inputOutput, "cannot be mapped into memory", at: path, cause: SystemFailure.last)
     }
     bytes = UnsafeRawBufferPointer(start: base, count: count)

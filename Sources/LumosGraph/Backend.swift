@@ -5,6 +5,8 @@ import LumosTensor
 public protocol Backend: Sendable {
   /// For people and reports: `"cpu"`, `"NVIDIA H200 (driver 570.86)"`.
   var name: String { get }
+  /// Whether its device is lost: all that its sessions do fails from then on.
+  var isLost: Bool { get }
   /// A fresh session: weights are uploaded once, states are shared by name.
   func makeSession(weights: any WeightSource) throws -> any Session
   /// The same backend, whose sessions tell `recorder` what they spend time on. One that cannot tell is returned as it
@@ -14,6 +16,11 @@ public protocol Backend: Sendable {
 
 extension Backend {
   public func profiled(by recorder: ProfileRecorder) -> any Backend { self }
+}
+
+extension Backend {
+  /// A backend without a device cannot lose it.
+  public var isLost: Bool { false }
 }
 
 /// One set of weights and states on a backend, and the graphs compiled against them. Used from one task at a time.

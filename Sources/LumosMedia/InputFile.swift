@@ -38,7 +38,9 @@ enum InputFile {
     var failure: Int32 = 0
     let bytes = [UInt8](unsafeUninitializedCapacity: size) { buffer, initialized in
       while initialized < size {
-        let count = Glibc.read(descriptor, buffer.baseAddress! + initialized, size - initialized)
+        let count =
+          FaultPlan.strikesFile(.fileRead)
+          ? -1 : Glibc.read(descriptor, buffer.baseAddress! + initialized, size - initialized)
         if count < 0 && errno == EINTR { continue }
         if count < 0 { failure = errno }
         // The file may have become shorter meanwhile: the decoder sees that it is truncated.

@@ -24,7 +24,8 @@ final class PartialFile {
     let number = Self.serial.wrappingAdd(1, ordering: .relaxed).newValue
     self.path = path
     partialPath = "\(path).partial-\(getpid())-\(number)"
-    let descriptor = open(partialPath, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
+    let descriptor =
+      FaultPlan.strikesFile(.fileWrite) ? -1 : open(partialPath, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
     guard descriptor >= 0 else {
       let reason = errno
       // Nothing of ours to remove; a file of this name would be somebody else's.
@@ -40,7 +41,7 @@ final class PartialFile {
   func commit() throws {
     let descriptor = open(partialPath, O_WRONLY | O_CLOEXEC)
     guard descriptor >= 0 else { throw writeFailure(errno) }
-    let synced = fsync(descriptor) == 0
+    let synced = !FaultPlan.strikesFile(.fileWrite) && fsync(descriptor) == 0
     let reason = errno
     close(descriptor)
     guard synced else { throw writeFailure(reason) }

@@ -21,6 +21,8 @@ public final class VulkanDevice: Sendable {
     public var cacheDirectory = PipelineCacheFile.defaultDirectory
     /// Seconds without a finished submission after which a wait gives up. By default 600.
     public var timeoutSeconds: Double = 600
+    /// Calls that are to fail, for tests.
+    public var faults: FaultPlan?
 
     /// The defaults.
     public init() {}
@@ -54,13 +56,29 @@ public final class VulkanDevice: Sendable {
         advice: "run with --device cpu" + (software.map { ", or with software Vulkan: --device \"\($0.name)\"" } ?? ""))
     }
     self.options = options
-    context = try DeviceContext(instance, chosen, stagesAllTransfers: options.stagesAllTransfers)
+    context = try DeviceContext(
+      instance, chosen, stagesAllTransfers: options.stagesAllTransfers, faults: options.faults)
     submissions = try SubmissionQueue(context, timeoutSeconds: options.timeoutSeconds)
     transfers = Transfers(context, submissions)
     let file = options.cacheDirectory.map { PipelineCacheFile(directory: $0, device: chosen) }
     pipelineCache = try PipelineCache(context, file: file)
     pipelines = try Pipelines(context, pipelineCache, kernels: Self.kernel)
   }
+
+  /// The same device opened anew, with the same options: what is left to do once it is lost.
+  /// - Throws: `LumosError(.noDevice)` if it has disappeared or cannot be opened.
+  public func reopened() throws -> VulkanDevice {
+    let devices = try Self.descriptions(loaderLibrary: options.loaderLibrary)
+    guard let found = devices.first(where: { $0.uuid == description.uuid && $0.name == description.name }) else {
+      throw LumosError(.noDevice, "the device has disappeared", at: description.name)
+    }
+    return try VulkanDevice(.index(found.index), options: options)
+  }
+
+  /// Whether the driver has given the device up. Everything asked of it then fails; a device opened anew may work.
+  ///
+  /// False for a device that did not finish in time: its work may still be running.
+  public var isLost: Bool { context.isLost && !context.isAbandoned }
 
   /// SPIR-V of a kernel of the pack, or nil if there is none of this name.
   static func kernel(_ name: String) -> [UInt32]? { KernelPack.spirv(name) }

@@ -19,9 +19,13 @@ final class DeviceContext: @unchecked Sendable {
   /// Live staging memory, which the device keeps for transfers.
   let stagingLedger = MemoryLedger()
   private let probe: DeviceProbe
+  private let faults: FaultPlan?
+  private let lost = Atomic<Bool>(false)
   private let abandoned = Atomic<Bool>(false)
 
-  init(_ instance: VulkanInstance, _ description: DeviceDescription, stagesAllTransfers: Bool) throws {
+  init(
+    _ instance: VulkanInstance, _ description: DeviceDescription, stagesAllTransfers: Bool, faults: FaultPlan? = nil
+  ) throws {
     let physicalDevices = try instance.physicalDevices()
     guard description.index < physicalDevices.count else {
       throw LumosError(.noDevice, "the device has disappeared", at: description.name)
@@ -44,6 +48,7 @@ final class DeviceContext: @unchecked Sendable {
     self.vk = vk
     self.queue = queue
     self.probe = probe
+    self.faults = faults
     queueFamily = family.index
     timestampBits = family.timestampBits
     memoryTypes = MemoryTypes(instance, physical, hidesDeviceMemory: stagesAllTransfers)
@@ -61,12 +66,25 @@ final class DeviceContext: @unchecked Sendable {
   /// For messages.
   var name: String { description.name }
 
-  /// Whether work was left running (a wait timed out) or the device is lost. Objects that the device may still use are
-  /// then leaked rather than destroyed: the process is about to give up on this device.
+  /// Whether the device can do no more work: the driver has given it up, or we have. Objects of a lost device are
+  /// destroyed as ever, as Vulkan allows and the memory of a device opened anew needs.
+  var isLost: Bool { lost.load(ordering: .acquiring) }
+
+  /// Whether work was left running (a wait timed out). Objects that the device may still use are then leaked rather
+  /// than destroyed: the process is about to give up on this device.
   var isAbandoned: Bool { abandoned.load(ordering: .acquiring) }
 
-  /// Marks the device as given up.
-  func abandon() { abandoned.store(true, ordering: .releasing) }
+  /// Marks the device as given up with work still running.
+  func abandon() {
+    abandoned.store(true, ordering: .releasing)
+    lost.store(true, ordering: .releasing)
+  }
+
+  /// The result of the call at `point` that is about to be made, if a test wants it to fail.
+  func fault(_ point: FaultPlan.Point, _ result: VkResult) -> VkResult? {
+    guard let faults, faults.strikes(point) else { return nil }
+    return result
+  }
 
   /// The heaps with today's budgets.
   var heaps: [DeviceDescription.MemoryHeap] { probe.heaps() }
@@ -74,7 +92,7 @@ final class DeviceContext: @unchecked Sendable {
   /// Throws for a failed call; a lost device is remembered and its fault described where the driver can.
   func check(_ result: VkResult, _ call: String) throws {
     guard result == VK_ERROR_DEVICE_LOST else { return try LumosVulkan.check(result, call, at: name) }
-    abandon()
+    lost.store(true, ordering: .releasing)
     throw LumosError.deviceLost(in: call, at: name, fault: faultText)
   }
 

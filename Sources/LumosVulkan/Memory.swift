@@ -157,7 +157,8 @@ final class MemoryBlock: @unchecked Sendable {
       let allocated = try Self.allocate(context, requirements.size, type, byteCount, name)
       memory = allocated
       try context.check(vk.bindBufferMemory(context.handle, buffer, allocated, 0), "vkBindBufferMemory")
-      mapped = context.memoryTypes.isMapped(type, for: purpose) ? try Self.map(context, allocated) : nil
+      mapped =
+        context.memoryTypes.isMapped(type, for: purpose) ? try Self.map(context, allocated, byteCount, name) : nil
       isHostCached = type.has(VK_MEMORY_PROPERTY_HOST_CACHED_BIT)
       self.memory = allocated
     } catch {
@@ -193,7 +194,9 @@ final class MemoryBlock: @unchecked Sendable {
         $0.allocationSize = size
         $0.memoryTypeIndex = UInt32(type.index)
       }
-      let result = context.vk.allocateMemory(context.handle, &allocate, nil, &memory)
+      let result =
+        context.fault(.allocation, VK_ERROR_OUT_OF_DEVICE_MEMORY)
+        ?? context.vk.allocateMemory(context.handle, &allocate, nil, &memory)
       try checkMemory(result, "vkAllocateMemory", context, byteCount, name)
     }
     guard let memory else { throw LumosError(.internalDefect, "vkAllocateMemory gave no memory", at: name) }
@@ -201,11 +204,15 @@ final class MemoryBlock: @unchecked Sendable {
   }
 
   /// The one place where device memory is mapped. It stays mapped until it is freed.
-  private static func map(_ context: DeviceContext, _ memory: VkDeviceMemory) throws -> UnsafeMutableRawPointer {
+  private static func map(
+    _ context: DeviceContext, _ memory: VkDeviceMemory, _ byteCount: Int, _ name: String
+  ) throws -> UnsafeMutableRawPointer {
     var pointer: UnsafeMutableRawPointer?
-    let result = context.vk.mapMemory(context.handle, memory, 0, VkDeviceSize(VK_WHOLE_SIZE), 0, &pointer)
-    try context.check(result, "vkMapMemory")
-    guard let pointer else { throw LumosError(.internalDefect, "vkMapMemory gave no pointer", at: context.name) }
+    let result =
+      context.fault(.mapping, VK_ERROR_MEMORY_MAP_FAILED)
+      ?? context.vk.mapMemory(context.handle, memory, 0, VkDeviceSize(VK_WHOLE_SIZE), 0, &pointer)
+    try checkMemory(result, "vkMapMemory", context, byteCount, name)
+    guard let pointer else { throw LumosError(.internalDefect, "vkMapMemory gave no pointer", at: name) }
     return pointer
   }
 
@@ -214,6 +221,9 @@ final class MemoryBlock: @unchecked Sendable {
   ) throws {
     if result == VK_ERROR_OUT_OF_DEVICE_MEMORY || result == VK_ERROR_OUT_OF_HOST_MEMORY {
       throw outOfMemory(context, byteCount, name, nil)
+    }
+    if result == VK_ERROR_MEMORY_MAP_FAILED {
+      throw outOfMemory(context, byteCount, name, "which the host cannot map")
     }
     try context.check(result, call)
   }

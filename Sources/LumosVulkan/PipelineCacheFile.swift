@@ -131,7 +131,7 @@ final class PipelineCache: @unchecked Sendable {
 
   deinit {
     if context.isAbandoned { return }
-    save()
+    if !context.isLost { save() }
     context.vk.destroyPipelineCache(context.handle, handle, nil)
   }
 

@@ -9,6 +9,7 @@ final class SubmissionQueue: @unchecked Sendable {
   private let context: DeviceContext
   private let timeline: VkSemaphore
   private let timeoutSeconds: Double
+  private static let lostTimeoutSeconds: Double = 10
   /// Value of the last submission; the lock also serialises the queue, as Vulkan demands.
   private let last = Mutex<UInt64>(0)
 
@@ -35,7 +36,7 @@ final class SubmissionQueue: @unchecked Sendable {
   /// - Returns: the timeline value that tells that it is done.
   func submit(_ commands: VkCommandBuffer) throws -> UInt64 {
     try last.withLock { last in
-      guard !context.isAbandoned else { throw LumosError.deviceLost(in: "an earlier submission", at: context.name) }
+      guard !context.isLost else { throw LumosError.deviceLost(in: "an earlier submission", at: context.name) }
       let value = last + 1
       try CArena.with { arena in
         let signal = VkTimelineSemaphoreSubmitInfo.make {
@@ -49,7 +50,11 @@ final class SubmissionQueue: @unchecked Sendable {
           $0.signalSemaphoreCount = 1
           $0.pSignalSemaphores = UnsafePointer(arena.pointer(Optional(timeline)))
         }
-        try context.check(context.vk.queueSubmit(context.queue, 1, &submit, nil), "vkQueueSubmit")
+        let result =
+          context.fault(.deviceLoss, VK_ERROR_DEVICE_LOST)
+          ?? context.fault(.submission, VK_ERROR_OUT_OF_HOST_MEMORY)
+          ?? context.vk.queueSubmit(context.queue, 1, &submit, nil)
+        try context.check(result, "vkQueueSubmit")
       }
       last = value
       return value
@@ -59,6 +64,8 @@ final class SubmissionQueue: @unchecked Sendable {
   /// Waits until the submission `value` is done. The host then sees what it wrote, if a barrier to the host ended it.
   /// - Throws: `LumosError(.tryAgain)` on a device loss or a timeout; the device is then given up.
   func wait(for value: UInt64) throws {
+    // Vulkan promises that waits for a lost device end; not every driver need be that good.
+    let timeoutSeconds = context.isLost ? min(timeoutSeconds, Self.lostTimeoutSeconds) : timeoutSeconds
     var result = VK_SUCCESS
     CArena.with { arena in
       var info = VkSemaphoreWaitInfo.make {

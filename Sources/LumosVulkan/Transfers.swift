@@ -128,8 +128,10 @@ final class Transfers: Sendable {
     }
   }
 
-  /// Records `body` between barriers, submits it and waits.
+  /// The one place where staged bytes are moved: records `body` between barriers, submits it and waits.
   private func submit(_ staging: Staging, _ body: (VkCommandBuffer) -> Void) throws {
+    try context.check(
+      context.fault(.stagingCopy, VK_ERROR_OUT_OF_HOST_MEMORY) ?? VK_SUCCESS, "a copy through the staging buffer")
     try staging.commands.record(0) { commands in
       context.barrier(commands)
       body(commands)

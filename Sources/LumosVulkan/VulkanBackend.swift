@@ -5,7 +5,7 @@ import LumosTensor
 /// The Vulkan backend: plans graphs, records them once and replays them.
 public struct VulkanBackend: Backend {
   /// The device that runs everything.
-  public let device: VulkanDevice
+  public private(set) var device: VulkanDevice
   /// Whether every command of a run is timed; that costs a barrier for each.
   public var timesCommands = false
   /// Hears what sessions spend time on; see `profiled(by:)`.
@@ -25,6 +25,15 @@ public struct VulkanBackend: Backend {
   }
 
   public var name: String { device.title }
+
+  public var isLost: Bool { device.isLost }
+
+  /// The same backend on the device opened anew. Errors as for `VulkanDevice.reopened`.
+  public func reopened() throws -> VulkanBackend {
+    var backend = self
+    backend.device = try device.reopened()
+    return backend
+  }
 
   /// What lowerings need to know of the device.
   public var profile: DeviceProfile { limits.profile }

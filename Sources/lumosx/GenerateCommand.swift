@@ -1,8 +1,10 @@
 import ArgumentParser
 import LumosFiles
+import LumosGraph
 import LumosModels
 import LumosPipeline
 import LumosTensor
+import LumosVulkan
 
 /// `lumosx generate`: a scene folder becomes a video.
 struct GenerateCommand: ParsableCommand {
@@ -86,7 +88,11 @@ struct GenerateCommand: ParsableCommand {
     let device = try deviceOptions.makeBackend { printer.warning($0) }
     let backend = profiler?.attach(to: device) ?? device
     printer.begin(device: backend.name, settings)
-    let pipeline = try Pipeline(bundle: bundle, backend: backend)
+    // A driver that resets the device costs a step, not the generation.
+    let rebuild = (backend as? VulkanBackend).map { lost in
+      { @Sendable () throws -> any Backend in try lost.reopened() }
+    }
+    let pipeline = try Pipeline(bundle: bundle, backend: backend, rebuild: rebuild)
     let result = try profiler.around {
       try pipeline.generate(request, to: path, contactSheet: contactSheet) { event in
         profiler?.event(event)

@@ -11,6 +11,8 @@ final class FrameOutput {
   private let target: Target
   private let contactSheet: String?
   private var kept: [Image] = []
+  /// Frames taken so far.
+  private(set) var count = 0
 
   /// Opens the output at once, so that a path that cannot be written is refused before any work.
   init(_ path: String, contactSheet: String?, settings: Settings) throws {
@@ -32,6 +34,7 @@ final class FrameOutput {
     case .video(let writer): try writer.append(frame)
     case .picture(let path): try PNGWriter.write(frame, path)
     }
+    count += 1
   }
 
   /// Completes the files.

@@ -21,15 +21,25 @@ public struct Pipeline: Sendable {
   public let bundle: ModelBundle
   /// Where the networks run.
   public let backend: any Backend
+  /// Steps of the solver after which latents are kept on the host, for a device that may be lost. Nil: 1 where a
+  /// latent is small (under 16 MiB), else 5. Nothing is kept without `rebuild`.
+  public var checkpointEvery: Int?
+  private let rebuild: (@Sendable () throws -> any Backend)?
   private let tokenizer: Tokenizer
   private let logger: Logger
 
   /// Checks every tensor's name and shape, and loads the tokenizer.
+  /// - Parameter rebuild: makes a new backend if the device of the first is lost in the middle of a generation, which
+  ///   then goes on from the last step that was kept. Once per generation.
   /// - Throws: `LumosError(.badInput)` if the bundle is incomplete or inconsistent.
-  public init(bundle: ModelBundle, backend: any Backend, logger: Logger = Logger(label: "lumosx")) throws {
+  public init(
+    bundle: ModelBundle, backend: any Backend, rebuild: (@Sendable () throws -> any Backend)? = nil,
+    logger: Logger = Logger(label: "lumosx")
+  ) throws {
     try bundle.verify()
     self.bundle = bundle
     self.backend = backend
+    self.rebuild = rebuild
     self.logger = logger
     tokenizer = try Tokenizer(modelPath: bundle.tokenizerPath, tokenizerJSONPath: bundle.tokenizerJSONPath)
   }
@@ -40,7 +50,8 @@ public struct Pipeline: Sendable {
   /// - Parameters:
   ///   - contactSheet: also write the frames side by side, PNG.
   ///   - onEvent: hears of stages, steps and warnings; what it throws ends the work, between two steps or frames.
-  /// - Throws: `LumosError`; `CancellationError` if the surrounding task is cancelled.
+  /// - Throws: `LumosError`, `.tryAgain` if the device is lost (again, where it can be rebuilt); `CancellationError` if
+  ///   the surrounding task is cancelled.
   public func generate(
     _ request: Request, to path: String, contactSheet: String? = nil,
     onEvent: (GenerationEvent) throws -> Void = { _ in }
@@ -54,18 +65,19 @@ public struct Pipeline: Sendable {
     let output = try FrameOutput(path, contactSheet: contactSheet, settings: settings)
 
     var clock = StageClock()
+    var recovery = Recovery(backend, rebuild)
     try clock.enter(.textEncoder, onEvent)
-    let text = try encodeText(scene, settings, &clock, onEvent)
+    let text = try encodeText(scene, settings, &recovery, &clock, onEvent)
     try clock.enter(.vaeEncode, onEvent)
-    let conditions = try encodeImages(images, settings, &clock)
+    let conditions = try encodeImages(images, settings, &recovery, &clock, onEvent)
     try clock.enter(.transformer, onEvent)
     let guide = Sampler.Guide(
       conditions: conditions, masks: text.masks, prompt: text.prompt, negativePrompt: text.negative,
       guidance: settings.guidance)
     let layout = Self.layout(of: scene, noise, bundle.configuration.transformer, request.ablation)
-    let latent = try sample(noise, guide, layout, settings, &clock, onEvent)
+    let latent = try sample(noise, guide, layout, settings, &recovery, &clock, onEvent)
     try clock.enter(.vaeDecode, onEvent)
-    try decode(latent, settings, output, &clock, onEvent)
+    try decode(latent, settings, output, &recovery, &clock, onEvent)
     try output.finish()
     clock.leave()
 
@@ -111,7 +123,8 @@ public struct Pipeline: Sendable {
 
   /// The encoded prompts, and for every reference image the prompt positions of its word.
   private func encodeText(
-    _ scene: Scene, _ settings: Settings, _ clock: inout StageClock, _ onEvent: (GenerationEvent) throws -> Void
+    _ scene: Scene, _ settings: Settings, _ recovery: inout Recovery, _ clock: inout StageClock,
+    _ onEvent: (GenerationEvent) throws -> Void
   ) throws -> (prompt: Tensor, negative: Tensor, masks: [[Bool]]) {
     let length = bundle.configuration.transformer.textLength
     let ids = try tokenizer.encode(scene.prompt, length: length)
@@ -122,50 +135,65 @@ public struct Pipeline: Sendable {
         endID: tokenizer.endID)
     }
     for warning in try scene.textWarnings(tokenizer, length: length) { try onEvent(.warning(warning)) }
-    let session = try backend.makeSession(weights: bundle.umt5)
-    let encoder = UMT5Encoder(bundle.configuration.umt5, session: session, weights: bundle.umt5)
-    let prompt = try encoder.encode(ids)
-    let negative = try encoder.encode(negativeIDs)
-    clock.note(session)
-    logger.debug("text encoded", metadata: ["tokens": "\(ids.count)", "negativeTokens": "\(negativeIDs.count)"])
-    return (prompt, negative, masks)
+    return try recovery.run(onEvent) { backend in
+      let session = try backend.makeSession(weights: bundle.umt5)
+      let encoder = UMT5Encoder(bundle.configuration.umt5, session: session, weights: bundle.umt5)
+      let prompt = try encoder.encode(ids)
+      let negative = try encoder.encode(negativeIDs)
+      clock.note(session)
+      logger.debug("text encoded", metadata: ["tokens": "\(ids.count)", "negativeTokens": "\(negativeIDs.count)"])
+      return (prompt, negative, masks)
+    }
   }
 
   /// Latents of the reference images, `[conditions, h, w, channels]`; nil if there are none.
-  private func encodeImages(_ images: [Image], _ settings: Settings, _ clock: inout StageClock) throws -> Tensor? {
+  private func encodeImages(
+    _ images: [Image], _ settings: Settings, _ recovery: inout Recovery, _ clock: inout StageClock,
+    _ onEvent: (GenerationEvent) throws -> Void
+  ) throws -> Tensor? {
     guard !images.isEmpty else { return nil }
-    let session = try backend.makeSession(weights: bundle.vae)
-    let encoder = VAEEncoder(
-      bundle.configuration.vae, session: session, weights: bundle.vae, height: settings.height, width: settings.width)
-    var values: [Float] = []
-    var frame: [Int] = []
-    for image in images {
-      let latent = try encoder.encode(
-        ConditionImage.pixels(image, height: settings.height, width: settings.width))
-      values += latent.floats()
-      frame = Array(latent.shape.dimensions[1...])
+    return try recovery.run(onEvent) { backend in
+      let session = try backend.makeSession(weights: bundle.vae)
+      let encoder = VAEEncoder(
+        bundle.configuration.vae, session: session, weights: bundle.vae, height: settings.height,
+        width: settings.width)
+      var values: [Float] = []
+      var frame: [Int] = []
+      for image in images {
+        let latent = try encoder.encode(
+          ConditionImage.pixels(image, height: settings.height, width: settings.width))
+        values += latent.floats()
+        frame = Array(latent.shape.dimensions[1...])
+      }
+      clock.note(session)
+      return Tensor(values, Shape([images.count] + frame))
     }
-    clock.note(session)
-    return Tensor(values, Shape([images.count] + frame))
   }
 
   private func sample(
-    _ noise: Tensor, _ guide: Sampler.Guide, _ layout: Layout, _ settings: Settings, _ clock: inout StageClock,
-    _ onEvent: (GenerationEvent) throws -> Void
+    _ noise: Tensor, _ guide: Sampler.Guide, _ layout: Layout, _ settings: Settings, _ recovery: inout Recovery,
+    _ clock: inout StageClock, _ onEvent: (GenerationEvent) throws -> Void
   ) throws -> Tensor {
-    let session = try backend.makeSession(weights: bundle.transformer)
-    let sampler = Sampler(
-      TransformerGraph(bundle.configuration.transformer, layout: layout), session: session, weights: bundle.transformer,
-      height: noise.shape[1], width: noise.shape[2])
-    let start = StageClock.now()
-    let latent = try sampler.sample(
-      noise: noise, guide: guide, schedule: Schedule(steps: settings.steps, shift: settings.shift)
-    ) { step, _ in
-      let done = step.index + 1
-      let left = (StageClock.now() - start) / Double(done) * Double(step.count - done)
-      try onEvent(.step(index: done, count: step.count, secondsLeft: left))
+    let every = rebuild == nil ? nil : max(1, checkpointEvery ?? (noise.byteCount < 16 << 20 ? 1 : 5))
+    var kept: SamplerState?
+    let latent = try recovery.run(onEvent) { backend in
+      let session = try backend.makeSession(weights: bundle.transformer)
+      let sampler = Sampler(
+        TransformerGraph(bundle.configuration.transformer, layout: layout), session: session,
+        weights: bundle.transformer, height: noise.shape[1], width: noise.shape[2])
+      let start = StageClock.now()
+      let first = kept?.nextStep ?? 0
+      let latent = try sampler.sample(
+        noise: noise, guide: guide, schedule: Schedule(steps: settings.steps, shift: settings.shift), resuming: kept
+      ) { step, _ in
+        let done = step.index + 1
+        if let every, done % every == 0 { kept = try step.state() }
+        let left = (StageClock.now() - start) / Double(done - first) * Double(step.count - done)
+        try onEvent(.step(index: done, count: step.count, secondsLeft: left))
+      }
+      clock.note(session)
+      return latent
     }
-    clock.note(session)
     guard latent.floats().allSatisfy(\.isFinite) else {
       throw LumosError(
         .badInput, "the latent became NaN or infinite", at: bundle.transformer.file.path,
@@ -175,21 +203,26 @@ public struct Pipeline: Sendable {
   }
 
   private func decode(
-    _ latent: Tensor, _ settings: Settings, _ output: FrameOutput, _ clock: inout StageClock,
-    _ onEvent: (GenerationEvent) throws -> Void
+    _ latent: Tensor, _ settings: Settings, _ output: FrameOutput, _ recovery: inout Recovery,
+    _ clock: inout StageClock, _ onEvent: (GenerationEvent) throws -> Void
   ) throws {
-    let session = try backend.makeSession(weights: bundle.vae)
-    let decoder = VAEDecoder(
-      bundle.configuration.vae, session: session, weights: bundle.vae, latentHeight: latent.shape[1],
-      latentWidth: latent.shape[2])
-    var count = 0
-    try decoder.decode(latent) { frames in
-      let images = try DisplayFrames.images(frames)
-      for image in images { try output.append(image) }
-      count += images.count
-      try onEvent(.frames(count: count, total: settings.frames))
+    try recovery.run(onEvent) { backend in
+      let session = try backend.makeSession(weights: bundle.vae)
+      let decoder = VAEDecoder(
+        bundle.configuration.vae, session: session, weights: bundle.vae, latentHeight: latent.shape[1],
+        latentWidth: latent.shape[2])
+      // The decoder's states cannot be kept cheaply: on another device it starts over, behind what has been encoded.
+      var known = output.count
+      try decoder.decode(latent) { frames in
+        let images = try DisplayFrames.images(frames)
+        let new = images.dropFirst(known)
+        known -= images.count - new.count
+        guard !new.isEmpty else { return }
+        for image in new { try output.append(image) }
+        try onEvent(.frames(count: output.count, total: settings.frames))
+      }
+      clock.note(session)
     }
-    clock.note(session)
   }
 }
 
