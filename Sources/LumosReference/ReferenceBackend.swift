@@ -166,7 +166,7 @@ final class ReferenceExecutable<Scalar: ReferenceScalar>: Executable {
         return node.inputRows[position].map(array.rows) ?? array
       }
       let start = session.recorder?.now
-      let results = kernel.evaluate(operands, outputs: graph.outputTypes(of: node))
+      let results = Scalar.evaluate(kernel, operands, outputs: graph.outputTypes(of: node))
       if let recorder = session.recorder, let start {
         recorder.record([(operations[index], start..<recorder.now)], on: ReferenceBackend.queue)
       }

@@ -13,7 +13,7 @@ public enum ReferenceEvaluator {
       throw LumosError(.internalDefect, "there is no CPU reference", at: op.name)
     }
     let types = try op.outputTypes(inputs.map(\.type))
-    let results = kernel.evaluate(inputs.map { ReferenceArray<Scalar>($0) }, outputs: types)
+    let results = Scalar.evaluate(kernel, inputs.map { ReferenceArray($0) }, outputs: types)
     guard results.map(\.count) == types.map(\.shape.count) else {
       throw LumosError(.internalDefect, "the CPU reference gives \(results.map(\.count)) elements", at: op.name)
     }

@@ -16,6 +16,10 @@ public protocol ReferenceScalar: BinaryFloatingPoint, Sendable {
     _ c: UnsafeMutablePointer<Self>, _ ldc: Int, add: Bool)
   /// e^x.
   static func exponential(_ x: Self) -> Self
+  /// A kernel's outputs, computed in this type.
+  static func evaluate(
+    _ kernel: any ReferenceKernel, _ inputs: [ReferenceArray<Self>], outputs: [TensorType]
+  ) -> [[Self]]
   /// The numbers of a float tensor.
   static func values(of tensor: Tensor) -> [Self]
   /// A tensor of numbers, float32 or float64.
@@ -59,9 +63,24 @@ public struct ReferenceArray<Scalar: ReferenceScalar>: Sendable {
 
 /// The CPU reference of an op, written to be read: an extension of the descriptor in `Ops/NAME+Reference.swift`.
 ///
-/// Backends call it through `any ReferenceKernel`, where the compiler sees no concrete `S`. Implementations with loops
-/// over elements say `@specialized(where S == Float)`, which makes the norms three to five times faster.
+/// Backends call it through `any ReferenceKernel`, where the compiler sees no concrete scalar. The two requirements
+/// without a type parameter are what they call: a conforming type gets both from the extension below, where op and
+/// scalar are known, so that loops over elements are compiled for the one type (norms: three to five times faster).
 public protocol ReferenceKernel: OpDescriptor {
   /// The outputs for these inputs. `outputs` are the types that the shape rule gave; inputs have been checked by it.
   func evaluate<S: ReferenceScalar>(_ inputs: [ReferenceArray<S>], outputs: [TensorType]) -> [[S]]
+  /// `evaluate` in `Float`.
+  func evaluateSingle(_ inputs: [ReferenceArray<Float>], outputs: [TensorType]) -> [[Float]]
+  /// `evaluate` in `Double`.
+  func evaluateDouble(_ inputs: [ReferenceArray<Double>], outputs: [TensorType]) -> [[Double]]
+}
+
+extension ReferenceKernel {
+  public func evaluateSingle(_ inputs: [ReferenceArray<Float>], outputs: [TensorType]) -> [[Float]] {
+    evaluate(inputs, outputs: outputs)
+  }
+
+  public func evaluateDouble(_ inputs: [ReferenceArray<Double>], outputs: [TensorType]) -> [[Double]] {
+    evaluate(inputs, outputs: outputs)
+  }
 }

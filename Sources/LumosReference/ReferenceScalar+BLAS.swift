@@ -4,6 +4,12 @@ import LumosTensor
 
 /// float32: OpenBLAS, which uses every core by itself.
 extension Float: ReferenceScalar {
+  public static func evaluate(
+    _ kernel: any ReferenceKernel, _ inputs: [ReferenceArray<Float>], outputs: [TensorType]
+  ) -> [[Float]] {
+    kernel.evaluateSingle(inputs, outputs: outputs)
+  }
+
   public static func matrixMultiplyTransposed(
     rows: Int, columns: Int, inner: Int,
     _ a: UnsafePointer<Float>, _ lda: Int, _ b: UnsafePointer<Float>, _ ldb: Int,
@@ -33,6 +39,12 @@ extension Float: ReferenceScalar {
 
 /// float64: plain loops, for tests.
 extension Double: ReferenceScalar {
+  public static func evaluate(
+    _ kernel: any ReferenceKernel, _ inputs: [ReferenceArray<Double>], outputs: [TensorType]
+  ) -> [[Double]] {
+    kernel.evaluateDouble(inputs, outputs: outputs)
+  }
+
   public static func matrixMultiplyTransposed(
     rows: Int, columns: Int, inner: Int,
     _ a: UnsafePointer<Double>, _ lda: Int, _ b: UnsafePointer<Double>, _ ldb: Int,

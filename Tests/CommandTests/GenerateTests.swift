@@ -93,7 +93,8 @@ import Testing
   }
 
   @Test func noiseFromAFileReplacesTheSeed() throws {
-    let noise = Tensor((0..<16 * 3 * 64).map { Float($0 % 17) / 8 - 1 }, [16, 3, 8, 8])
+    let numbers = (0..<16 * 3 * 64).map { index -> Float in Float(index % 17) / 8 - 1 }
+    let noise = Tensor(numbers, [16, 3, 8, 8])
     try SafetensorsWriter.write([("noise", noise)], to: path("noise.safetensors"))
     func run(_ name: String, _ seed: String) throws -> Data {
       let run = try Command([

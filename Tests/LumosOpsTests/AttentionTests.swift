@@ -149,19 +149,20 @@ import Testing
     var result = [Double](repeating: 0, count: layout.queries * width)
     for head in 0..<heads {
       for query in 0..<layout.queries where seen[query].contains(true) {
-        let scores = (0..<layout.keys).map { key in
+        let scores = (0..<layout.keys).map { key -> Double in
           guard seen[query][key] else { return -Double.infinity }
-          let product = (0..<size).reduce(0) {
-            $0 + inputs[0][query * width + head * size + $1] * inputs[1][key * width + head * size + $1]
+          var product = 0.0
+          for channel in head * size..<(head + 1) * size {
+            product += inputs[0][query * width + channel] * inputs[1][key * width + channel]
           }
           return Double(scale) * product + bias[(head * layout.queries + query) * layout.keys + key]
         }
         let largest = scores.max() ?? 0
         let weights = scores.map { exp($0 - largest) }
         let sum = weights.reduce(0, +)
-        for channel in 0..<size {
-          result[query * width + head * size + channel] = (0..<layout.keys).reduce(0) {
-            $0 + weights[$1] / sum * inputs[2][$1 * width + head * size + channel]
+        for channel in head * size..<(head + 1) * size {
+          for (key, weight) in weights.enumerated() {
+            result[query * width + channel] += weight / sum * inputs[2][key * width + channel]
           }
         }
       }

@@ -50,8 +50,9 @@ import Testing
     for cell in 0..<images * cells {
       for head in 0..<heads {
         for key in 0..<keys {
-          let score = (head * size..<(head + 1) * size).reduce(0) {
-            $0 + q[cell * heads * size + $1] * k[key * heads * size + $1]
+          var score = 0.0
+          for channel in head * size..<(head + 1) * size {
+            score += q[cell * heads * size + channel] * k[key * heads * size + channel]
           }
           let expected = 0.25 * abs(0.5 * score) * w[cell / cells * keys + key]
           #expect(abs(bias[(cell * heads + head) * keys + key] - expected) < 1e-15)

@@ -14,7 +14,9 @@ public struct Concatenate: OpDescriptor {
     try require(
       a.shape.rank > 0 && a.shape.dimensions.dropFirst() == b.shape.dimensions.dropFirst(),
       "\(a.shape) and \(b.shape) differ beyond the first axis")
-    return [TensorType(Shape([a.shape[0] + b.shape[0]] + a.shape.dimensions.dropFirst()), .f32)]
+    var dimensions = a.shape.dimensions
+    dimensions[0] += b.shape[0]
+    return [TensorType(Shape(dimensions), .f32)]
   }
 
   public func flops(_ inputs: [TensorType]) -> Int { 0 }

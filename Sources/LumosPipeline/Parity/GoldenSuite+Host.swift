@@ -87,7 +87,10 @@ extension GoldenSuite {
       if channels == 3 { return Array(values[at..<at + 3]) }
       let alpha = Int(values[at + 3])
       if alpha < 255 { isTransparent = true }
-      return values[at..<at + 3].map { UInt8((Int($0) * alpha + 255 * (255 - alpha) + 127) / 255) }
+      return values[at..<at + 3].map { colour -> UInt8 in
+        let sum: Int = Int(colour) * alpha + 255 * (255 - alpha)
+        return UInt8((sum + 127) / 255)
+      }
     }
     return (Image(width: pixels.shape[1], height: pixels.shape[0], pixels: colours), isTransparent)
   }

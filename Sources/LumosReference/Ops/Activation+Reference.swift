@@ -4,8 +4,6 @@ import LumosTensor
 extension Activation: ReferenceKernel {
   /// Both are `x · sigmoid(v)`: (1 + tanh u) / 2 = sigmoid(2u). An exponential costs a quarter of a hyperbolic tangent,
   /// and there is no difference of nearly equal numbers where the result is small.
-  @specialized(where S == Float)
-  @specialized(where S == Double)
   public func evaluate<S: ReferenceScalar>(_ inputs: [ReferenceArray<S>], outputs: [TensorType]) -> [[S]] {
     let x = inputs[0].values
     let result = [S](unsafeUninitializedCapacity: x.count) { out, initialized in

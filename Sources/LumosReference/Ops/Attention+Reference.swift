@@ -5,7 +5,6 @@ extension Attention: ReferenceKernel {
   /// Largest number of scores that a block of queries holds at once.
   private static let blockScores = 1 << 22
 
-  @specialized(where S == Float)
   public func evaluate<S: ReferenceScalar>(_ inputs: [ReferenceArray<S>], outputs: [TensorType]) -> [[S]] {
     let width = inputs[0].shape[1]
     let bias = AttentionBias(self, inputs)

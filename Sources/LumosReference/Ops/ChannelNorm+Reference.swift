@@ -3,7 +3,6 @@ import LumosTensor
 
 extension ChannelNorm: ReferenceKernel {
   /// With a nonlinearity, the plain norm and then `Activation`.
-  @specialized(where S == Float)
   public func evaluate<S: ReferenceScalar>(_ inputs: [ReferenceArray<S>], outputs: [TensorType]) -> [[S]] {
     let (x, gamma) = (inputs[0].values, inputs[1].values)
     let length = S(gamma.count).squareRoot()

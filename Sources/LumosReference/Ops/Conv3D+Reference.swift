@@ -4,8 +4,6 @@ import LumosTensor
 /// Convolution as a matrix product: the input values that an output position sees are gathered into one row ("im2col"),
 /// and rows times weights give all output channels. Positions are taken in chunks, so that memory is bounded.
 extension Conv3D: ReferenceKernel {
-  @specialized(where S == Float)
-  @specialized(where S == Double)
   public func evaluate<S: ReferenceScalar>(_ inputs: [ReferenceArray<S>], outputs: [TensorType]) -> [[S]] {
     let (weight, bias) = (inputs[1], inputs[2])
     let output = outputs[0].shape

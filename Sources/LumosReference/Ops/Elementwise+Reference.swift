@@ -2,7 +2,6 @@ import LumosOps
 import LumosTensor
 
 extension Elementwise: ReferenceKernel {
-  @specialized(where S == Float)
   public func evaluate<S: ReferenceScalar>(_ inputs: [ReferenceArray<S>], outputs: [TensorType]) -> [[S]] {
     let (a, b) = (inputs[0].values, inputs[1].values)
     var result = a

@@ -2,7 +2,6 @@ import LumosOps
 import LumosTensor
 
 extension Embedding: ReferenceKernel {
-  @specialized(where S == Float)
   public func evaluate<S: ReferenceScalar>(_ inputs: [ReferenceArray<S>], outputs: [TensorType]) -> [[S]] {
     let table = inputs[1]
     let (rows, width) = (table.shape[0], table.shape[1])

@@ -2,7 +2,6 @@ import LumosOps
 import LumosTensor
 
 extension FrameInterleave: ReferenceKernel {
-  @specialized(where S == Float)
   public func evaluate<S: ReferenceScalar>(_ inputs: [ReferenceArray<S>], outputs: [TensorType]) -> [[S]] {
     let (x, shape) = (inputs[0].values, inputs[0].shape)
     let (frames, area, channels) = (shape[0], shape[1] * shape[2], shape[3] / 2)

@@ -2,7 +2,6 @@ import LumosOps
 import LumosTensor
 
 extension GatedAdd: ReferenceKernel {
-  @specialized(where S == Float)
   public func evaluate<S: ReferenceScalar>(_ inputs: [ReferenceArray<S>], outputs: [TensorType]) -> [[S]] {
     let (x, y, table) = (inputs[0].values, inputs[1].values, inputs[2].values)
     let width = inputs[2].shape[1]

@@ -3,7 +3,6 @@ import LumosTensor
 
 extension LayerNorm: ReferenceKernel {
   /// With modulation, the plain norm and then `Modulate`.
-  @specialized(where S == Float)
   public func evaluate<S: ReferenceScalar>(_ inputs: [ReferenceArray<S>], outputs: [TensorType]) -> [[S]] {
     let isAffine = isAffine(inputCount: inputs.count)
     var result = inputs[0].values

@@ -2,8 +2,6 @@ import LumosOps
 import LumosTensor
 
 extension Linear: ReferenceKernel {
-  @specialized(where S == Float)
-  @specialized(where S == Double)
   public func evaluate<S: ReferenceScalar>(_ inputs: [ReferenceArray<S>], outputs: [TensorType]) -> [[S]] {
     let (x, weight) = (inputs[0].values, inputs[1].values)
     let (width, depth) = (inputs[1].shape[0], inputs[1].shape[1])

@@ -2,7 +2,6 @@ import LumosOps
 import LumosTensor
 
 extension Modulate: ReferenceKernel {
-  @specialized(where S == Float)
   public func evaluate<S: ReferenceScalar>(_ inputs: [ReferenceArray<S>], outputs: [TensorType]) -> [[S]] {
     let (x, table) = (inputs[0].values, inputs[1].values)
     let width = inputs[1].shape[1]

@@ -2,7 +2,6 @@ import LumosOps
 import LumosTensor
 
 extension PooledQueries: ReferenceKernel {
-  @specialized(where S == Float)
   public func evaluate<S: ReferenceScalar>(_ inputs: [ReferenceArray<S>], outputs: [TensorType]) -> [[S]] {
     let q = inputs[0].values
     let width = inputs[0].shape[1]

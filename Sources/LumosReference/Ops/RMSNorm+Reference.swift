@@ -3,7 +3,6 @@ import LumosTensor
 
 extension RMSNorm: ReferenceKernel {
   /// With rotary positions, the plain norm and then `Rotary`.
-  @specialized(where S == Float)
   public func evaluate<S: ReferenceScalar>(_ inputs: [ReferenceArray<S>], outputs: [TensorType]) -> [[S]] {
     let (x, weight) = (inputs[0].values, inputs[1].values)
     var result = x

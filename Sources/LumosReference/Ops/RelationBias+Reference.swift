@@ -2,7 +2,6 @@ import LumosOps
 import LumosTensor
 
 extension RelationBias: ReferenceKernel {
-  @specialized(where S == Float)
   public func evaluate<S: ReferenceScalar>(_ inputs: [ReferenceArray<S>], outputs: [TensorType]) -> [[S]] {
     let (queries, keys, weights) = (inputs[0], inputs[1], inputs[2])
     let (cells, keyCount, width) = (queries.shape[0], keys.shape[0], queries.shape[1])

@@ -2,7 +2,6 @@ import LumosOps
 import LumosTensor
 
 extension Rotary: ReferenceKernel {
-  @specialized(where S == Float)
   public func evaluate<S: ReferenceScalar>(_ inputs: [ReferenceArray<S>], outputs: [TensorType]) -> [[S]] {
     let (x, cosines, sines) = (inputs[0].values, inputs[1].values, inputs[2].values)
     let (tokens, pairs) = (inputs[1].shape[0], inputs[1].shape[1])

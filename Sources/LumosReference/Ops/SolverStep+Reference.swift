@@ -2,7 +2,6 @@ import LumosOps
 import LumosTensor
 
 extension SolverStep: ReferenceKernel {
-  @specialized(where S == Float)
   public func evaluate<S: ReferenceScalar>(_ inputs: [ReferenceArray<S>], outputs: [TensorType]) -> [[S]] {
     let (latent, conditional, unconditional) = (inputs[0].values, inputs[1].values, inputs[2].values)
     let (previous, coefficients) = (inputs[3].values, inputs[4].values)

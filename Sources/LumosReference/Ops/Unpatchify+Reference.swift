@@ -2,7 +2,6 @@ import LumosOps
 import LumosTensor
 
 extension Unpatchify: ReferenceKernel {
-  @specialized(where S == Float)
   public func evaluate<S: ReferenceScalar>(_ inputs: [ReferenceArray<S>], outputs: [TensorType]) -> [[S]] {
     let tokens = inputs[0].values
     let channels = outputs[0].shape[3]
