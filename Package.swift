@@ -23,6 +23,8 @@ let package = Package(
   products: [
     .library(name: "LumosX", targets: ["LumosPipeline"]),
     .executable(name: "lumosx", targets: ["lumosx"]),
+    // For tests and measurements: a Vulkan driver that runs nothing.
+    .library(name: "NullVulkan", type: .dynamic, targets: ["NullVulkan"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
@@ -72,6 +74,7 @@ let package = Package(
       path: "Tools/ShaderBuild/Plugin"),
 
     // Tests.
+    .target(name: "NullVulkan", path: "Tests/NullVulkan"),
     tests("LumosTensorTests", ["LumosTensor"]),
     tests("LumosKernelsTests", ["LumosKernels", "ShaderCompiler"]),
     tests("LumosFilesTests", ["LumosFiles", "LumosTensor"]),
@@ -80,7 +83,8 @@ let package = Package(
       ["LumosOps", "LumosReference", "LumosVulkan", "LumosKernels", "LumosOpSuite", "LumosTensor"]),
     tests("LumosGraphTests", ["LumosGraph", "LumosReference", "LumosOps", "LumosTensor"]),
     tests(
-      "LumosVulkanTests", ["LumosVulkan", "LumosGraph", "LumosReference", "LumosOpSuite", "LumosTensor", "LumosOps"]),
+      "LumosVulkanTests",
+      ["LumosVulkan", "LumosGraph", "LumosReference", "LumosOpSuite", "LumosTensor", "LumosOps", "CVulkan"]),
     tests("LumosModelsTests", ["LumosModels", "LumosReference", "LumosGraph", "LumosFiles", "LumosTensor"]),
     tests("LumosMediaTests", ["LumosMedia", "LumosFiles", "LumosTensor"]),
     tests(

@@ -36,44 +36,86 @@ public struct DeviceRates: Sendable, Hashable {
     seconds(flops: command.flops, bytesMoved: command.bytesMoved)
   }
 
-  /// What a command did, and how long that took.
+  /// What a piece of a run did, and how long that took: one command, or all commands of a submission.
   public struct Measurement: Sendable, Hashable {
-    /// Floating-point operations.
-    public var flops: Int
-    /// Bytes read and written.
-    public var bytesMoved: Int
-    /// Seconds by the device's clock.
+    /// Arithmetic and traffic of one command.
+    public struct Work: Sendable, Hashable {
+      /// Floating-point operations.
+      public var flops: Int
+      /// Bytes read and written.
+      public var bytesMoved: Int
+
+      public init(flops: Int, bytesMoved: Int) {
+        self.flops = flops
+        self.bytesMoved = bytesMoved
+      }
+    }
+
+    /// The commands.
+    public var work: [Work]
+    /// Seconds by the device's clock from the first command's start to the last one's end.
     public var seconds: Double
 
-    public init(flops: Int, bytesMoved: Int, seconds: Double) {
-      self.flops = flops
-      self.bytesMoved = bytesMoved
+    public init(_ work: [Work], seconds: Double) {
+      self.work = work
       self.seconds = seconds
     }
   }
 
-  /// The rates that explain what was measured: arithmetic from the commands that these rates take to be bound by it,
-  /// bandwidth from the others. A rate that no command tells anything about stays; none changes by more than a
-  /// thousandfold, so that a broken clock cannot make a plan absurd.
+  /// The rates that explain best, by least squares, what was measured.
   ///
-  /// Commands too short for the clock, of which launching is most, say nothing.
+  /// Which commands are bound by arithmetic and which by traffic follows from the rates themselves, so that question and
+  /// answer take turns a few times. A rate that no command tells anything about stays; none changes by more than a
+  /// thousandfold, so that a broken clock cannot make a plan absurd. Pieces too short for the clock, of which launching is
+  /// most, say nothing.
   public func corrected(by measurements: [Measurement]) -> DeviceRates {
-    var arithmetic = (amount: 0.0, seconds: 0.0)
-    var traffic = (amount: 0.0, seconds: 0.0)
+    var rates = self
+    for _ in 0..<4 {
+      let next = self.fitted(to: measurements, boundAsWith: rates)
+      if next == rates { break }
+      rates = next
+    }
+    return rates
+  }
+
+  /// One turn: the least-squares solution of `operations / rate + bytes / rate = busy seconds`, one row per piece, each
+  /// row in proportion to its own time so that long and short pieces count alike.
+  private func fitted(to measurements: [Measurement], boundAsWith rates: DeviceRates) -> DeviceRates {
+    var (aa, ab, bb, ay, by) = (0.0, 0.0, 0.0, 0.0, 0.0)
     for one in measurements {
-      let busy = one.seconds - secondsPerDispatch
-      guard busy.isFinite, busy > secondsPerDispatch, one.flops > 0 || one.bytesMoved > 0 else { continue }
-      if Double(one.flops) / flopsPerSecond >= Double(one.bytesMoved) / bytesPerSecond {
-        arithmetic = (arithmetic.amount + Double(one.flops), arithmetic.seconds + busy)
-      } else {
-        traffic = (traffic.amount + Double(one.bytesMoved), traffic.seconds + busy)
+      let launches = secondsPerDispatch * Double(one.work.count)
+      let busy = one.seconds - launches
+      guard busy.isFinite, busy > launches else { continue }
+      // In units of today's rates, which keeps the equations well scaled.
+      var (arithmetic, traffic) = (0.0, 0.0)
+      for work in one.work {
+        let (operations, bytes) = (Double(work.flops), Double(work.bytesMoved))
+        if operations / rates.flopsPerSecond >= bytes / rates.bytesPerSecond {
+          arithmetic += operations / flopsPerSecond / busy
+        } else {
+          traffic += bytes / bytesPerSecond / busy
+        }
       }
+      aa += arithmetic * arithmetic
+      ab += arithmetic * traffic
+      bb += traffic * traffic
+      ay += arithmetic
+      by += traffic
     }
-    func rate(_ sum: (amount: Double, seconds: Double), _ old: Double) -> Double {
-      sum.seconds > 0 ? min(max(sum.amount / sum.seconds, old / 1000), old * 1000) : old
+    // Slowness of either kind relative to these rates; negative ones mean that the other explains everything.
+    var (slowArithmetic, slowTraffic) = (aa > 0 ? ay / aa : 1, bb > 0 ? by / bb : 1)
+    let determinant = aa * bb - ab * ab
+    if aa > 0, bb > 0 {
+      if determinant > 1e-12 * aa * bb {
+        slowArithmetic = (ay * bb - by * ab) / determinant
+        slowTraffic = (by * aa - ay * ab) / determinant
+      }
+      if slowArithmetic <= 0 { (slowArithmetic, slowTraffic) = (1, by / bb) }
+      if slowTraffic <= 0 { (slowArithmetic, slowTraffic) = (ay / aa, 1) }
     }
+    func rate(_ old: Double, _ slowness: Double) -> Double { min(max(old / slowness, old / 1000), old * 1000) }
     return DeviceRates(
-      flopsPerSecond: rate(arithmetic, flopsPerSecond), bytesPerSecond: rate(traffic, bytesPerSecond),
+      flopsPerSecond: rate(flopsPerSecond, slowArithmetic), bytesPerSecond: rate(bytesPerSecond, slowTraffic),
       secondsPerDispatch: secondsPerDispatch)
   }
 }

@@ -84,12 +84,33 @@ final class SubmissionQueue: @unchecked Sendable {
     try context.check(result, "vkWaitSemaphores")
   }
 
+  /// Submissions that wait behind the one that the device is at: one keeps it busy while the host reacts, and work that
+  /// is called off ends with the second.
+  private static let ahead = 1
+
   /// Submits one command buffer after another and waits for each, so that the timeout is one of progress.
-  func run(_ commands: [VkCommandBuffer]) throws {
+  /// - Parameter afterEach: hears how many are done, while the device is at the next. What it throws is thrown once the
+  ///   device has done what it was given; the rest is not submitted.
+  /// - Returns: seconds that the host spent on submitting, waits not counted.
+  @discardableResult
+  func run(_ commands: [VkCommandBuffer], afterEach: (_ done: Int) throws -> Void = { _ in }) throws -> Double {
     var values: [UInt64] = []
+    var done = 0
+    var hostTime = Duration.zero
+    func finishOne() throws {
+      try wait(for: values[done])
+      done += 1
+      try afterEach(done)
+    }
     do {
-      for buffer in commands { values.append(try submit(buffer)) }
-      for value in values { try wait(for: value) }
+      for buffer in commands {
+        if values.count - done > Self.ahead { try finishOne() }
+        let start = ContinuousClock.now
+        values.append(try submit(buffer))
+        hostTime += start.duration(to: .now)
+      }
+      while done < values.count { try finishOne() }
+      return hostTime / .seconds(1)
     } catch {
       // What was submitted before the failure still uses its buffers; it must be over before anybody frees them.
       if !context.isAbandoned, let value = values.last { try? wait(for: value) }

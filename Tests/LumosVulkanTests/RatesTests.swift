@@ -1,4 +1,5 @@
 import LumosGraph
+import LumosOpSuite
 import LumosOps
 import LumosTensor
 import Testing
@@ -15,31 +16,53 @@ import Testing
     #expect(Self.rates.seconds(flops: 0, bytesMoved: 0) == 1e-5)
   }
 
+  /// A piece of one command.
+  static func one(_ flops: Int, _ bytesMoved: Int, _ seconds: Double) -> DeviceRates.Measurement {
+    DeviceRates.Measurement([.init(flops: flops, bytesMoved: bytesMoved)], seconds: seconds)
+  }
+
   @Test("Measured commands correct the rate that binds them, and only that")
   func correction() {
-    let compute = DeviceRates.Measurement(flops: 1_000_000_000_000, bytesMoved: 1000, seconds: 0.25001)
-    let copy = DeviceRates.Measurement(flops: 0, bytesMoved: 10_000_000_000, seconds: 0.20001)
+    let compute = Self.one(1_000_000_000_000, 1000, 0.25001)
+    let copy = Self.one(0, 10_000_000_000, 0.20001)
     let arithmetic = Self.rates.corrected(by: [compute, compute])
     #expect(abs(arithmetic.flopsPerSecond / 4e12 - 1) < 1e-9)
     #expect(arithmetic.bytesPerSecond == 1e11 && arithmetic.secondsPerDispatch == 1e-5)
     let both = Self.rates.corrected(by: [compute, copy])
     #expect(abs(both.flopsPerSecond / 4e12 - 1) < 1e-9 && abs(both.bytesPerSecond / 5e10 - 1) < 1e-9)
     // Corrected rates predict what was measured.
-    #expect(abs(both.seconds(flops: compute.flops, bytesMoved: compute.bytesMoved) - compute.seconds) < 1e-9)
-    #expect(abs(both.seconds(flops: copy.flops, bytesMoved: copy.bytesMoved) - copy.seconds) < 1e-9)
+    #expect(abs(both.seconds(flops: 1_000_000_000_000, bytesMoved: 1000) - compute.seconds) < 1e-9)
+    #expect(abs(both.seconds(flops: 0, bytesMoved: 10_000_000_000) - copy.seconds) < 1e-9)
+  }
+
+  @Test("Whole submissions of mixed commands tell both rates", arguments: [0.02, 1, 50])
+  func mixtures(factor: Double) {
+    let actual = DeviceRates(flopsPerSecond: 1e12 * factor, bytesPerSecond: 4e11, secondsPerDispatch: 1e-5)
+    var random = SplitMix64(seed: 5)
+    let pieces = (0..<30).map { _ -> DeviceRates.Measurement in
+      let work = (0..<6).map { index -> DeviceRates.Measurement.Work in
+        let size = Int(random.next() % 1_000_000) + 100_000
+        // Products far above the line between arithmetic and traffic, element-wise commands far below it.
+        return index % 2 == 0
+          ? .init(flops: size * 1_000_000, bytesMoved: size) : .init(flops: size * 10, bytesMoved: size * 1000)
+      }
+      return .init(work, seconds: work.reduce(0) { $0 + actual.seconds(flops: $1.flops, bytesMoved: $1.bytesMoved) })
+    }
+    let found = Self.rates.corrected(by: pieces)
+    #expect(abs(found.flopsPerSecond / actual.flopsPerSecond - 1) < 1e-6, "\(found)")
+    #expect(abs(found.bytesPerSecond / actual.bytesPerSecond - 1) < 1e-6, "\(found)")
   }
 
   @Test("A broken clock and commands that say nothing change nothing, or little")
   func absurdities() {
-    let nothing: [DeviceRates.Measurement] = [
-      .init(flops: 1_000_000, bytesMoved: 0, seconds: 0), .init(flops: 1_000_000, bytesMoved: 0, seconds: 1.5e-5),
-      .init(flops: 1_000_000, bytesMoved: 0, seconds: .nan), .init(flops: 0, bytesMoved: 0, seconds: 1),
-      .init(flops: 1_000_000, bytesMoved: 0, seconds: -1), .init(flops: 1_000_000, bytesMoved: 0, seconds: .infinity),
+    let nothing = [
+      Self.one(1_000_000, 0, 0), Self.one(1_000_000, 0, 1.5e-5), Self.one(1_000_000, 0, .nan), Self.one(0, 0, 1),
+      Self.one(1_000_000, 0, -1), Self.one(1_000_000, 0, .infinity),
     ]
     #expect(Self.rates.corrected(by: nothing) == Self.rates && Self.rates.corrected(by: []) == Self.rates)
-    let slow = Self.rates.corrected(by: [.init(flops: 1_000_000, bytesMoved: 0, seconds: 1e9)])
+    let slow = Self.rates.corrected(by: [Self.one(1_000_000, 0, 1e9)])
     #expect(slow.flopsPerSecond == 1e9)
-    let fast = Self.rates.corrected(by: [.init(flops: .max, bytesMoved: 0, seconds: 1)])
+    let fast = Self.rates.corrected(by: [Self.one(.max, 0, 1)])
     #expect(fast.flopsPerSecond == 1e15)
   }
 
