@@ -98,6 +98,14 @@ public struct Graph: Sendable {
     values.compactMap { if case .input(let name) = $0.source { (name, $0.type) } else { nil } }
   }
 
+  /// Values that a node, an output or a state reads: the others need not exist.
+  public var usedValues: Set<ValueID> {
+    var used = Set(outputs.map(\.value))
+    for update in stateUpdates { used.insert(update.value) }
+    for node in nodes { used.formUnion(node.inputs) }
+    return used
+  }
+
   /// States that the graph reads or updates, with their types.
   public var states: [(name: String, type: TensorType)] {
     values.compactMap { if case .state(let name) = $0.source { (name, $0.type) } else { nil } }

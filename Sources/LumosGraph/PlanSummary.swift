@@ -18,7 +18,7 @@ public struct PlanSummary: Sendable, Hashable {
   public var flops = 0
   /// Bytes that ideal kernels would move.
   public var bytesMoved = 0
-  /// Bytes of the arena.
+  /// Bytes of the arena that the graph needs; graphs of a session share one.
   public var arenaBytes = 0
   /// Largest sum of bytes of values that are alive at one time: no arena can be smaller.
   public var liveBytesMax = 0
@@ -39,9 +39,6 @@ public struct PlanSummary: Sendable, Hashable {
 
   /// All zero.
   public init() {}
-
-  /// Bytes that the compiled graph holds for itself alone.
-  public var ownBytes: Int { arenaBytes + inputBytes }
 }
 
 /// Counts what belongs to transformer blocks by labels, as models write them: `blocks.3.ffn.0`.

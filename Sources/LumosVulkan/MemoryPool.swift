@@ -36,6 +36,13 @@ final class Allocation: @unchecked Sendable {
     return DeviceRange(block: block, offset: offset + range.lowerBound, byteCount: range.count)
   }
 
+  /// The first `byteCount` bytes, with red zones of their own where the memory has any.
+  func prefix(_ byteCount: Int) -> Allocation {
+    precondition((1...self.byteCount).contains(byteCount), "the first \(byteCount) bytes of \(name)")
+    return Allocation(
+      name, block, offset: offset, byteCount: byteCount, redZoneBytes: redZoneBytes, seed: seed)
+  }
+
   /// The red zones: before and after.
   var redZones: [DeviceRange] {
     guard redZoneBytes > 0 else { return [] }

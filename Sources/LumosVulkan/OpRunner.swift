@@ -139,7 +139,7 @@ public final class PreparedOp {
       ? device.pipelines
       : try Pipelines(device.context, device.pipelineCache) { overrides[$0] ?? VulkanDevice.kernel($0) }
     recording = try Recording(
-      device, pipelines, pool, plan, barriers: Hazards.barriers(for: plan),
+      device, pipelines, SmallOperands(plan, device, pool), plan, barriers: Hazards.barriers(for: plan),
       submissions: plan.isEmpty ? [] : [plan.indices], timesCommands: false
     ) { range in
       guard let allocation = places[range.buffer] else {

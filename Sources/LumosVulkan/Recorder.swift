@@ -36,23 +36,24 @@ final class Recording {
   private let device: VulkanDevice
   private let commands: CommandList
   private let timestamps: Timestamps?
-  private let constants: Allocation?
+  private let operands: SmallOperands
   private let submissions: [Range<Int>]
   private let timesCommands: Bool
 
   /// Records commands.
   /// - Parameters:
-  ///   - pool: where the dispatches' constants are put.
+  ///   - operands: made for the same commands.
   ///   - barriers: whether a barrier stands before each command.
   ///   - submissions: which commands go into one command buffer.
   ///   - timesCommands: whether every command is timed, which puts a barrier before each.
   ///   - resolve: where a range of the plan lies on the device. Empty ranges are never asked for.
   init(
-    _ device: VulkanDevice, _ pipelines: Pipelines, _ pool: MemoryPool, _ plan: [PlannedDispatch], barriers: [Bool],
-    submissions: [Range<Int>], timesCommands: Bool, resolve: (BufferRange) throws -> DeviceRange
+    _ device: VulkanDevice, _ pipelines: Pipelines, _ operands: SmallOperands, _ plan: [PlannedDispatch],
+    barriers: [Bool], submissions: [Range<Int>], timesCommands: Bool, resolve: (BufferRange) throws -> DeviceRange
   ) throws {
     let context = device.context
     self.device = device
+    self.operands = operands
     commands = try CommandList(context)
     self.timesCommands = timesCommands
     // Even a plan without commands is submitted, so that its timestamps and its end exist.
@@ -61,26 +62,20 @@ final class Recording {
     // A timestamp where a submission begins, then one behind each command; or two in all.
     let marks = timesCommands ? plan.count + slices.count : 2
     timestamps = try context.timestampBits > 0 ? Timestamps(context, count: marks) : nil
-    let tables = try Self.upload(plan, device, pool)
-    constants = tables.allocation
 
-    // An operand without bytes still needs an address that a kernel may form, though not read.
-    let empty = try pool.allocate(MemoryPool.alignment, "the place of empty operands")
-    self.empty = empty
-    func place(_ range: BufferRange) throws -> DeviceRange { range.bytes.isEmpty ? empty.all : try resolve(range) }
+    func place(_ range: BufferRange) throws -> DeviceRange {
+      range.bytes.isEmpty ? operands.empty.all : try resolve(range)
+    }
 
     let recorded = try plan.map { command -> Command in
       switch command.work {
       case .copy(let from, let to): return .copy(try place(from), try place(to))
       case .kernel(let dispatch, let inputs, let outputs):
         let pipeline = try pipelines.pipeline(dispatch.kernel, specialization: dispatch.specialization)
-        let table = tables.offsets[dispatch.constants].flatMap { offset in
-          tables.allocation.map { $0.address + UInt64(offset) }
-        }
         let push = PushData(
           dispatch.push, inputs: try inputs.map { try place($0).address },
           outputs: try outputs.map { try place($0).address },
-          constants: table ?? 0)
+          constants: operands.address(of: dispatch.constants) ?? 0)
         return .dispatch(pipeline, push, dispatch.grid)
       }
     }
@@ -99,8 +94,6 @@ final class Recording {
       }
     }
   }
-
-  private let empty: Allocation
 
   /// Submits the command buffers and waits for the last.
   func run() throws -> RunTiming {
@@ -128,11 +121,17 @@ final class Recording {
       }
     }
   }
+}
+
+/// What recorded commands need on the device besides the plan's buffers; outlives recordings of the same commands.
+final class SmallOperands {
+  /// An operand without bytes still needs an address that a kernel may form, though not read.
+  let empty: Allocation
+  private let tables: Allocation?
+  private let offsets: [[UInt32]: Int]
 
   /// Puts the distinct tables of all dispatches one behind the other, each aligned.
-  private static func upload(
-    _ plan: [PlannedDispatch], _ device: VulkanDevice, _ pool: MemoryPool
-  ) throws -> (allocation: Allocation?, offsets: [[UInt32]: Int]) {
+  init(_ plan: [PlannedDispatch], _ device: VulkanDevice, _ pool: MemoryPool) throws {
     var offsets: [[UInt32]: Int] = [:]
     var words: [UInt32] = []
     for case .kernel(let dispatch, _, _) in plan.map(\.work) where !dispatch.constants.isEmpty {
@@ -141,10 +140,21 @@ final class Recording {
       words += dispatch.constants
       words += [UInt32](repeating: 0, count: (4 - words.count % 4) % 4)
     }
-    guard !words.isEmpty else { return (nil, [:]) }
-    let allocation = try pool.allocate(words.count * 4, "the plan's constants")
-    try words.withUnsafeBytes { try device.transfers.upload($0, to: allocation.all) }
-    return (allocation, offsets)
+    self.offsets = offsets
+    if words.isEmpty {
+      tables = nil
+    } else {
+      let allocation = try pool.allocate(words.count * 4, "the plan's constants")
+      try words.withUnsafeBytes { try device.transfers.upload($0, to: allocation.all) }
+      tables = allocation
+    }
+    empty = try pool.allocate(MemoryPool.alignment, "the place of empty operands")
+  }
+
+  /// Device address of a dispatch's table; nil for an empty one.
+  func address(of table: [UInt32]) -> UInt64? {
+    guard let tables, let offset = offsets[table] else { return nil }
+    return tables.address + UInt64(offset)
   }
 }
 

@@ -90,6 +90,8 @@ final class VulkanSession: Session {
 
   let backend: VulkanBackend
   let pool: MemoryPool
+  /// Memory of intermediate values, for all graphs of the session.
+  let arena: SessionArena
   private let source: any WeightSource
   private var weights: [WeightKey: DeviceTensor] = [:]
   private var states: [String: DeviceTensor] = [:]
@@ -101,6 +103,7 @@ final class VulkanSession: Session {
     self.backend = backend
     self.source = source
     pool = MemoryPool(backend.device, checked: backend.device.options.checked)
+    arena = SessionArena(pool)
     recordMemory()
   }
 

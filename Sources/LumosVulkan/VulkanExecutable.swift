@@ -12,10 +12,11 @@ public final class VulkanExecutable: Executable {
   private let session: VulkanSession
   private let inputs: [String: DeviceTensor]
   private var given: Set<String> = []
-  private let arena: [Allocation]
-  /// Everything that commands refer to, by identity.
+  /// What commands refer to besides the session's arena, by identity.
   private let buffers: [BufferID: Allocation]
-  private let recording: Recording
+  private let operands: SmallOperands
+  /// The plan in recorded form, and the arena for which it was recorded: addresses are part of it.
+  private var recorded: (recording: Recording, arena: Int)?
 
   /// - Throws: `LumosError` if the graph cannot be planned or the device lacks memory; whatever the weights' source
   ///   throws.
@@ -43,37 +44,46 @@ public final class VulkanExecutable: Executable {
         inputs[name] = try DeviceTensor(value.type, "input \(name)", in: session.pool)
         buffers[.input(name)] = inputs[name]?.allocation
       case .weight(let name, let layout):
+        // What only removed nodes read is not part of the plan, and costs neither memory nor time.
+        guard plan.buffers[.weight(name, layout)] != nil else { continue }
         buffers[.weight(name, layout)] = try session.weight(name, layout, value.type).allocation
       case .constant(let tensor):
+        guard plan.buffers[.constant(value.id.index)] != nil else { continue }
         let constant = try DeviceTensor(value.type, "constant \(value.id.index)", in: session.pool)
         try transfers.upload(tensor, to: constant)
         buffers[.constant(value.id.index)] = constant.allocation
       case .state, .node: break
       }
     }
-    for (name, type) in plan.states { buffers[.state(name)] = try session.state(name, type).allocation }
-    var arena: [Allocation] = []
-    for (buffer, byteCount) in plan.buffers.sorted(by: { "\($0.key)" < "\($1.key)" }) {
-      switch buffer {
-      case .arena(let segment):
-        let allocation = try session.pool.allocate(byteCount, "arena segment \(segment)")
-        buffers[buffer] = allocation
-        arena.append(allocation)
-      case .snapshot(let name): buffers[buffer] = try session.pool.allocate(byteCount, "snapshot of state \(name)")
-      case .input, .weight, .constant, .state, .operand: break
-      }
+    for (name, type) in plan.states.sorted(by: { $0.key < $1.key }) {
+      buffers[.state(name)] = try session.state(name, type).allocation
     }
+    for name in plan.states.keys.sorted() {
+      guard let byteCount = plan.buffers[.snapshot(name)] else { continue }
+      buffers[.snapshot(name)] = try session.pool.allocate(byteCount, "snapshot of state \(name)")
+    }
+    session.arena.reserve(plan.arenaSegments)
     self.buffers = buffers
     self.inputs = inputs
-    self.arena = arena
+    operands = try SmallOperands(plan.commands, session.device, session.pool)
     session.recordMemory()
-    recording = try backend.recorder.span(.record, "kernels and recording") {
+  }
+
+  /// The commands, recorded for the arena as it is now: at the first run, and again after the arena has grown.
+  private func currentRecording() throws -> Recording {
+    let (device, arena) = (session.device, session.arena)
+    try arena.make()
+    if let recorded, recorded.arena == arena.generation { return recorded.recording }
+    recorded = nil
+    session.recordMemory()
+    let recording = try session.recorder.span(.record, "kernels and recording") {
       try Recording(
-        session.device, session.device.pipelines, session.pool, plan.commands, barriers: plan.barriers,
-        submissions: plan.submissions, timesCommands: backend.timesCommands
-      ) { try Self.resolve($0, buffers) }
+        device, device.pipelines, operands, plan.commands, barriers: plan.barriers, submissions: plan.submissions,
+        timesCommands: session.backend.timesCommands, resolve: resolve)
     }
-    session.device.pipelineCache.save()
+    device.pipelineCache.save()
+    recorded = (recording, arena.generation)
+    return recording
   }
 
   public func run(_ given: [String: Tensor], fetch: [String]) throws -> [String: Tensor] {
@@ -103,21 +113,27 @@ public final class VulkanExecutable: Executable {
       }
       self.given.insert(name)
     }
+    let recording = try currentRecording()
     let checked = session.device.options.checked
-    if checked {
-      for segment in arena { try transfers.fill(segment.all, with: RedZones.poisonPattern) }
+    let arena = checked ? try session.arena.views(plan.arenaSegments) : []
+    for segment in arena {
+      try transfers.fill(segment.all, with: RedZones.poisonPattern)
+      try RedZones.mark(segment, transfers)
     }
     session.recordMemory()
     let timing = try recorder.span(.wait, "submit and wait") { try recording.run() }
     lastTiming = timing
     if let recorder { record(timing, recorder) }
-    if checked { try session.pool.verifyRedZones() }
+    if checked {
+      try RedZones.verify(arena, transfers)
+      try session.pool.verifyRedZones()
+    }
 
     return try Dictionary(
       fetched.map { name, output in
         if output.range.bytes.isEmpty { return try (name, Tensor(output.type.shape, output.type.dtype)) }
         return try recorder.span(.download, "output \(name)", bytes: output.type.byteCount) {
-          try (name, transfers.download(Self.resolve(output.range, buffers), as: output.type))
+          try (name, transfers.download(resolve(output.range), as: output.type))
         }
       }, uniquingKeysWith: { first, _ in first })
   }
@@ -142,8 +158,15 @@ public final class VulkanExecutable: Executable {
     recorder.record(operations, offsets: offsets, endingAt: end, on: queue)
   }
 
-  private static func resolve(_ range: BufferRange, _ buffers: [BufferID: Allocation]) throws -> DeviceRange {
-    guard let allocation = buffers[range.buffer] else {
+  /// Where bytes of the plan lie.
+  private func resolve(_ range: BufferRange) throws -> DeviceRange {
+    let allocation: Allocation?
+    if case .arena(let segment) = range.buffer {
+      allocation = session.arena.segment(segment)
+    } else {
+      allocation = buffers[range.buffer]
+    }
+    guard let allocation else {
       throw LumosError(.internalDefect, "the plan names a buffer that was not made: \(range.buffer)")
     }
     return allocation.range(range.bytes)

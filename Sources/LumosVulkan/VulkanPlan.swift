@@ -78,7 +78,13 @@ public struct VulkanPlan: Sendable {
   public var barrierCount: Int { barriers.count { $0 } }
   /// Bytes of the arena.
   public var arenaByteCount: Int { bytes { if case .arena = $0 { true } else { false } } }
-  /// Bytes of the weights.
+  /// Bytes of the arena's segments, in their order.
+  var arenaSegments: [Int] {
+    var sizes: [Int] = []
+    while let size = buffers[.arena(sizes.count)] { sizes.append(size) }
+    return sizes
+  }
+  /// Bytes of the weights that commands or outputs read.
   public var weightByteCount: Int { bytes { if case .weight = $0 { true } else { false } } }
 
   /// Bytes of the states.
@@ -180,7 +186,12 @@ public struct VulkanPlan: Sendable {
     for start in stride(from: 0, to: memory.byteCount, by: segment) {
       buffers[.arena(start / segment)] = min(segment, memory.byteCount - start)
     }
+    let used = graph.usedValues
     for value in graph.values where value.type.byteCount > 0 {
+      switch value.source {
+      case .weight, .constant: if !used.contains(value.id) { continue }
+      case .input, .state, .node: break
+      }
       switch value.source {
       case .input(let name): buffers[.input(name)] = value.type.byteCount
       case .weight(let name, let layout): buffers[.weight(name, layout)] = value.type.byteCount

@@ -156,6 +156,87 @@ import Testing
     #expect(names.count { $0 == "weight w" } == 1 && names.count { $0 == "input x" } == 2)
   }
 
+  @Test("Weights that only removed nodes read are neither uploaded nor asked for")
+  func deadWeights() throws {
+    let weights = TestWeights(tensors: ["w": Tensor(ramp(5), [1, 5]), "dead": Tensor(ramp(5), [1, 5])])
+    var builder = GraphBuilder(weights: weights)
+    let x = builder.input("x", Self.type)
+    _ = try builder.add(x, builder.weight("dead", [1, 5]), "nobody reads this")
+    builder.output("y", try builder.add(x, builder.weight("w", [1, 5]), "add"))
+    // A source that does not have it any more.
+    let session = try Self.session(TestWeights(tensors: ["w": Tensor(ramp(5), [1, 5])]))
+    let executable = try session.compile(builder.graph)
+    #expect(try executable.run(["x": Self.tensor(from: 0)], output: "y").floats()[14] == 18)
+    let plan = try #require(executable as? VulkanExecutable).plan
+    #expect(
+      plan.weightByteCount == 20 && plan.summary(of: builder.graph, rates: .cautious(for: .minimum)).weights.count == 1)
+  }
+
+  /// x doubled on `[rows, 64]` as often as `steps` says, each result kept to the end.
+  static func doubling(_ rows: Int, steps: Int = 2) throws -> Graph {
+    var builder = GraphBuilder(weights: TestWeights())
+    var value = builder.input("x", TensorType([rows, 64], .f32))
+    for step in 0..<steps {
+      value = try builder.add(value, value, "step \(step)")
+      builder.output("y\(step)", value)
+    }
+    return builder.graph
+  }
+
+  @Test("Graphs of a session work in one arena, which grows when one needs more", arguments: [1 << 30, 1024])
+  func oneArena(segment: Int) throws {
+    let session = try Self.session(TestWeights(), { $0.limits.segmentByteCount = segment })
+    func run(_ executable: any Executable, rows: Int) throws {
+      let x = Tensor(ramp(rows * 64), [rows, 64])
+      let results = try executable.run(["x": x], fetch: ["y0", "y1"])
+      #expect(results["y1"]?.floats() == ramp(rows * 64).map { 4 * $0 })
+      #expect(results["y0"]?.floats() == ramp(rows * 64).map { 2 * $0 })
+    }
+    func arena() -> Int {
+      session.pool.allocations.filter { $0.name.hasPrefix("arena") }.reduce(0) { $0 + $1.byteCount }
+    }
+    let (small, medium) = (try session.compile(Self.doubling(1)), try session.compile(Self.doubling(2)))
+    #expect(arena() == 0, "what is compiled first may not be the largest")
+    try run(small, rows: 1)
+    #expect(arena() == 1024 && session.arena.generation == 1)
+    try run(medium, rows: 2)
+    #expect(session.arena.generation == 1)
+    // Four rows need more: the arena moves, and what was recorded before still runs.
+    let large = try session.compile(Self.doubling(4))
+    try run(large, rows: 4)
+    #expect(arena() == 2048 && session.arena.generation == 2)
+    for (executable, rows) in [(small, 1), (medium, 2), (large, 4), (small, 1)] { try run(executable, rows: rows) }
+    #expect(session.arena.generation == 2)
+    #expect(session.device.validationMessages.isEmpty)
+  }
+
+  @Test("An arena that cannot grow is asked for again at the next run")
+  func arenaWithoutMemory() throws {
+    let faults = FaultPlan()
+    let session = try Self.session(options: { $0.faults = faults })
+    let (small, large) = (try session.compile(Self.doubling(1)), try session.compile(Self.doubling(1 << 16)))
+    let x = Tensor(ramp(64 << 16), [1 << 16, 64])
+    faults.arm(.allocation, at: 0)
+    let error = try #require(lumosError { _ = try large.run(["x": x], fetch: []) })
+    #expect(error.kind == .tryAgain && error.what.contains("arena segment 0 asks for"))
+    #expect(try large.run([:], output: "y1").floats()[3] == 12)
+    #expect(try small.run(["x": Tensor(ramp(64), [1, 64])], output: "y1").floats()[3] == 12)
+  }
+
+  @Test("In the checked mode a kernel may not write past its own graph's part of the arena")
+  func redZoneWithinArena() throws {
+    let type = TensorType([64], .f32)
+    var builder = GraphBuilder(weights: TestWeights())
+    let x = builder.input("x", type)
+    builder.output("y", try builder.apply(Overrun(), [x], "overrun"))
+    let session = try Self.session()
+    let executable = try session.compile(builder.graph)
+    _ = try session.compile(Self.doubling(100)).run(["x": Tensor(ramp(6400), [100, 64])], fetch: [])
+    let error = try #require(lumosError { _ = try executable.run(["x": Tensor(ramp(64), [64])], fetch: []) })
+    #expect(error.kind == .internalDefect)
+    #expect(error.what == "a kernel wrote 1 bytes past the end of arena segment 0 (256 bytes)")
+  }
+
   @Test("Tensors without elements work as inputs, states, constants, intermediates and outputs")
   func empty() throws {
     let none = TensorType([0, 5], .f32)

@@ -20,43 +20,35 @@ public struct StagePlan: Sendable {
   public let weightBytes: Int
   /// Bytes of the states that live through the stage: latents, caches of the autoencoder, hoisted values.
   public let cacheBytes: Int
-  /// Bytes of the arenas that are held at once where most is.
+  /// Bytes of the arena, which all graphs of the stage share: that of the largest.
   public let arenaBytes: Int
-  /// Largest sums of live bytes of those arenas' graphs.
+  /// Largest sum of live bytes of any of those graphs: no arena can be smaller.
   public let liveBytesMax: Int
-  /// Bytes of inputs and constants of those graphs.
+  /// Bytes of inputs and constants of the graphs that are held at once where most is.
   public let inputBytes: Int
-  /// Bytes on the device where most is: weights, states, arenas, inputs and constants.
+  /// The most bytes on the device: weights, states, the arena, inputs and constants.
   public let peakBytes: Int
 
   /// Puts a stage together from what its session saw.
   init(
     _ stage: Stage, _ session: PlanningSession, evaluations: Int, _ summarize: (Graph) throws -> PlanSummary
   ) rethrows {
-    // A driver may compile one and the same graph again (a prompt of the same length); it is planned once.
     let parts = try session.uses.map { Part(runs: $0.runs, summary: try summarize($0.graph)) }
     self.stage = stage
     self.parts = parts
     self.evaluations = evaluations
-    func union(_ bytes: KeyPath<PlanSummary, [String: Int]>, of count: Int) -> Int {
-      parts[..<count].reduce(into: [String: Int]()) { all, part in
+    func union(_ bytes: KeyPath<PlanSummary, [String: Int]>) -> Int {
+      parts.reduce(into: [String: Int]()) { all, part in
         all.merge(part.summary[keyPath: bytes]) { max($0, $1) }
       }.values.reduce(0, +)
     }
-    weightBytes = union(\.weights, of: parts.count)
-    cacheBytes = union(\.states, of: parts.count)
-    // Weights and states stay in the session; arenas and inputs go with the executables.
-    var peak = 0
-    var fullest: [Int] = []
-    for (index, held) in session.held.enumerated() {
-      let own = held.reduce(0) { $0 + parts[$1].summary.ownBytes }
-      let bytes = union(\.weights, of: index + 1) + union(\.states, of: index + 1) + own
-      if bytes > peak { (peak, fullest) = (bytes, held) }
-    }
-    peakBytes = peak
-    arenaBytes = fullest.reduce(0) { $0 + parts[$1].summary.arenaBytes }
-    liveBytesMax = fullest.reduce(0) { $0 + parts[$1].summary.liveBytesMax }
-    inputBytes = fullest.reduce(0) { $0 + parts[$1].summary.inputBytes }
+    weightBytes = union(\.weights)
+    cacheBytes = union(\.states)
+    arenaBytes = parts.map(\.summary.arenaBytes).max() ?? 0
+    liveBytesMax = parts.map(\.summary.liveBytesMax).max() ?? 0
+    // Weights, states and arena stay in the session; inputs go with the executables.
+    inputBytes = session.held.map { held in held.reduce(0) { $0 + parts[$1].summary.inputBytes } }.max() ?? 0
+    peakBytes = weightBytes + cacheBytes + arenaBytes + inputBytes
   }
 
   /// A number summed over all runs of all graphs.
