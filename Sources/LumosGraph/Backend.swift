@@ -33,6 +33,9 @@ public protocol Session: AnyObject {
   func state(_ name: String) throws -> Tensor
   /// Sets every state to zero.
   func resetStates() throws
+  /// Forgets a state, if there is one of this name: a graph compiled later may use the name for another type. Graphs
+  /// compiled before that read or update the state must not run again.
+  func removeState(_ name: String)
   /// Largest number of bytes that the session has held on the device at once (0 where it does not count).
   var peakDeviceBytes: Int { get }
 }

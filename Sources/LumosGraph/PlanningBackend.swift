@@ -58,6 +58,8 @@ public final class PlanningSession: Session {
 
   public func resetStates() throws {}
 
+  public func removeState(_ name: String) { states[name] = nil }
+
   fileprivate func noteRun(_ index: Int) { uses[index].runs += 1 }
   fileprivate func noteRelease(_ index: Int) { uses[index].isHeld = false }
 }

@@ -78,6 +78,8 @@ final class ReferenceSession<Scalar: ReferenceScalar>: Session {
     states = states.mapValues { ReferenceArray([Scalar](repeating: 0, count: $0.shape.count), $0.shape) }
   }
 
+  func removeState(_ name: String) { states[name] = nil }
+
   /// A weight in the evaluation's number type, widened once.
   fileprivate func weight(_ name: String, _ layout: WeightLayout) throws -> ReferenceArray<Scalar> {
     let key = "\(name) \(layout)"

@@ -137,6 +137,8 @@ final class VulkanSession: Session {
     for state in states.values { try device.transfers.clear(state) }
   }
 
+  func removeState(_ name: String) { states[name] = nil }
+
   private func existingState(_ name: String) throws -> DeviceTensor {
     guard let known = states[name] else { throw BackendError.unknownName(name) }
     return known

@@ -7,15 +7,18 @@ struct EventPrinter {
   private let json: Bool
   private let isTerminal = isatty(STDERR_FILENO) == 1
   private var lineOpen = false
+  /// Paths of the videos that are complete.
+  private var outputs: [JSONValue] = []
 
   init(json: Bool) { self.json = json }
 
   /// Says what is going to happen.
   mutating func begin(device: String, _ settings: Settings) {
+    let seeds = settings.seeds.map { "\($0)" }.joined(separator: ", ")
     note(
       "\(settings.width)x\(settings.height), \(settings.frames) frames at \(settings.framesPerSecond)/s, "
-        + "\(settings.steps) steps, shift \(settings.shift), guidance \(settings.guidance), seed \(settings.seed), "
-        + "on \(device)")
+        + "\(settings.steps) steps, shift \(settings.shift), guidance \(settings.guidance), "
+        + "\(settings.seeds.count == 1 ? "seed" : "seeds") \(seeds), on \(device)")
   }
 
   /// One event.
@@ -32,6 +35,12 @@ struct EventPrinter {
     case .frames(let count, let total):
       emit(["event": "frames", "frames": .integer(count), "total": .integer(total)])
       progress("frame \(count) of \(total)", last: count == total)
+    case .output(let output):
+      outputs.append(.string(output.path))
+      emit([
+        "event": "output", "output": .string(output.path), "seed": output.seed.map(Self.number) ?? .null,
+        "latentsSha256": .string(output.latentsSha256),
+      ])
     case .warning(let text): warning(text)
     }
   }
@@ -48,7 +57,7 @@ struct EventPrinter {
       result.seconds[stage].map { JSONValue.Member(stage.rawValue, .number($0)) }
     }
     emit([
-      "event": "result", "ok": true, "output": .string(result.outputPath),
+      "event": "result", "ok": true, "output": .string(result.outputPath), "outputs": .array(outputs),
       "latentsSha256": .string(result.latentsSha256), "seconds": .object(seconds),
       "peakDeviceBytes": .integer(result.peakDeviceBytes), "error": nil,
     ])
@@ -56,19 +65,26 @@ struct EventPrinter {
       result.seconds[stage].map { "\(Self.titles[stage] ?? stage.rawValue) \(Self.duration($0))" }
     }
     note(times.joined(separator: ", "))
-    note("latents sha256 \(result.latentsSha256)")
-    if !json { Reporting.line(result.outputPath) }
+    for output in result.outputs { note("latents sha256 \(output.latentsSha256)") }
+    if !json { for output in result.outputs { Reporting.line(output.path) } }
   }
 
   /// The end, with a failure.
   mutating func failed(_ error: any Error) {
     closeLine()
-    emit(["event": "result", "ok": false, "output": nil, "error": Reporting.json(error)])
+    emit([
+      "event": "result", "ok": false, "output": nil, "outputs": .array(outputs), "error": Reporting.json(error),
+    ])
   }
 
   private static let titles: [Stage: String] = [
     .textEncoder: "text encoder", .vaeEncode: "reference images", .transformer: "transformer", .vaeDecode: "decoding",
   ]
+
+  /// A number that JSON readers may not hold exactly is written as text.
+  private static func number(_ seed: UInt64) -> JSONValue {
+    Int(exactly: seed).map { .integer($0) } ?? .string("\(seed)")
+  }
 
   private static func duration(_ seconds: Double) -> String {
     if seconds < 99.95 { return "\((seconds * 10).rounded() / 10) s" }

@@ -41,6 +41,9 @@ struct GenerateCommand: ParsableCommand {
   @Option(help: "Seed of the initial noise.")
   var seed: UInt64?
 
+  @Option(help: "Seeds of several videos, separated by commas; `-seedN` is added to the outputs' names.")
+  var seeds: Seeds?
+
   @Option(parsing: .unconditional, help: "Text that guidance leads away from.")
   var negative: String?
 
@@ -75,14 +78,18 @@ struct GenerateCommand: ParsableCommand {
     let bundle = try ModelBundle(BundleSearch().path(explicit: weights))
     var request = Request(
       scenePath: scene, mode: mode.value, size: size.map { ($0.height, $0.width) }, frames: frames, steps: steps,
-      shift: shift, guidance: guidance, seed: seed, negativePrompt: negative, ablation: without?.ablation ?? [])
+      shift: shift, guidance: guidance, seed: seed, seeds: seeds?.values, negativePrompt: negative,
+      ablation: without?.ablation ?? [])
     request.noise = try noise.map(Self.readNoise)
     let settings = try Settings(request, defaults: bundle.configuration)
     let path =
       try output
       ?? Scene(scene, mode: mode.value).outputName(
         height: settings.height, width: settings.width, frames: settings.frames)
-    if let saveLatents { try OutputPath.check(saveLatents) }
+    let latentPaths = saveLatents.map { path in
+      settings.seeds.map { OutputPath.path(path, seed: seeds == nil ? nil : $0) }
+    }
+    for path in latentPaths ?? [] { try OutputPath.check(path) }
     let profiler = try profile.map { try ProfileOutput(path: $0) }
 
     let device = try deviceOptions.makeBackend { printer.warning($0) }
@@ -100,9 +107,9 @@ struct GenerateCommand: ParsableCommand {
         printer.event(event)
       }
     }
-    if let saveLatents {
+    for (path, output) in zip(latentPaths ?? [], result.outputs) {
       try SafetensorsWriter.write(
-        [("latents", result.latents)], metadata: ["sha256": result.latentsSha256], to: saveLatents)
+        [("latents", output.latents)], metadata: ["sha256": output.latentsSha256], to: path)
     }
     printer.finished(result)
   }
@@ -131,6 +138,18 @@ struct PixelSize: ExpressibleByArgument {
     guard parts.count == 2, let height = parts[0], let width = parts[1] else { return nil }
     self.height = height
     self.width = width
+  }
+}
+
+/// `--seeds 1,2,3` on the command line.
+struct Seeds: ExpressibleByArgument {
+  /// In the order given.
+  let values: [UInt64]
+
+  init?(argument: String) {
+    let numbers = argument.split(separator: ",", omittingEmptySubsequences: false).map { UInt64($0) }
+    values = numbers.compactMap { $0 }
+    if values.count < numbers.count { return nil }
   }
 }
 

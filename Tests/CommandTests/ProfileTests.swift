@@ -178,6 +178,7 @@ final class BackendSpy: Backend {
     func setState(_ name: String, to tensor: Tensor) throws { try base.setState(name, to: tensor) }
     func state(_ name: String) throws -> Tensor { try base.state(name) }
     func resetStates() throws { try base.resetStates() }
+    func removeState(_ name: String) { base.removeState(name) }
   }
 
   private final class SpyExecutable: Executable {

@@ -24,7 +24,7 @@ import Testing
   @Test("A step of 43 680 tokens fits a card of 6 GiB")
   func fits() throws {
     let model = TransformerGraph(TransformerConfiguration(), layout: GraphTests.layout)
-    let graph = try Sampler(model, session: GraphTests.NoSession(), weights: Halves(), height: 60, width: 104).graph()
+    let graph = try SamplerGraph(model, height: 60, width: 104, shortcuts: []).step(Halves())
     let whole = Self.arena(Passes.all.subtracting(.tileRows).apply(to: graph), inPlace: false)
     let tiled = Passes.all.apply(to: graph)
     let plan = Self.arena(tiled, inPlace: true)

@@ -46,6 +46,7 @@ import Testing
     func setState(_ name: String, to tensor: Tensor) throws { try session.setState(name, to: tensor) }
     func state(_ name: String) throws -> Tensor { try session.state(name) }
     func resetStates() throws { try session.resetStates() }
+    func removeState(_ name: String) { session.removeState(name) }
     func compile(_ graph: Graph) throws -> any Executable {
       let executable = try session.compile(graph)
       if let vulkan = executable as? VulkanExecutable { plans.all.append(vulkan.plan) }

@@ -2,35 +2,37 @@ import LumosGraph
 import LumosOps
 import LumosTensor
 
-/// Samples a video latent: one graph, compiled once, run once per step (MODEL.md section 10).
+/// Samples video latents: graphs compiled once, a step's run once per step (MODEL.md section 10).
 ///
-/// The graph holds both guidance branches and the solver step. Latent and data prediction are states of the session
-/// and stay on the device; from step to step only the timestep's wave and five coefficients change.
+/// Latent and data prediction are states of the session and stay on the device, and so is what does not vary from step
+/// to step. Graphs are compiled anew when the texts' lengths or the number of videos change.
 public final class Sampler {
   /// The network and who is in the sequence.
   public let model: TransformerGraph
+  /// Work that is left out.
+  public let shortcuts: Shortcuts
   private let session: any Session
   private let weights: any WeightSource
-  private let latentType: TensorType
-  private var executable: (any Executable)?
+  private let (height, width): (Int, Int)
+  private var compiled: Compiled?
+  private var timeTables: (steps: Int, executable: any Executable)?
+  /// States that only the compiled graphs know.
+  private var ownStates: [String] = []
 
   /// - Parameters:
   ///   - session: made with `weights`.
   ///   - height: rows of the latent; `model.layout.rows` token rows cover them.
   ///   - width: columns of the latent.
+  ///   - shortcuts: work to leave out.
   public init(
-    _ model: TransformerGraph, session: any Session, weights: any WeightSource, height: Int, width: Int
+    _ model: TransformerGraph, session: any Session, weights: any WeightSource, height: Int, width: Int,
+    shortcuts: Shortcuts = .all
   ) {
-    let (layout, configuration) = (model.layout, model.configuration)
-    let patch = configuration.patch
-    precondition(
-      (height + patch - 1) / patch == layout.rows && (width + patch - 1) / patch == layout.columns,
-      "latent \(height) x \(width) for \(layout.rows) x \(layout.columns) tokens")
-    precondition(configuration.inputChannels == configuration.outputChannels, "velocity and latent differ in channels")
     self.model = model
+    self.shortcuts = shortcuts
     self.session = session
     self.weights = weights
-    latentType = TensorType([layout.latentFrames, height, width, configuration.inputChannels], .f32)
+    (self.height, self.width) = (height, width)
   }
 
   /// What steers a video.
@@ -54,6 +56,14 @@ public final class Sampler {
       self.negativePrompt = negativePrompt
       self.guidance = guidance
     }
+
+    /// The text of a branch.
+    func context(_ branch: SamplerGraph.Branch) -> Tensor {
+      switch branch {
+      case .prompt: prompt
+      case .negative: negativePrompt
+      }
+    }
   }
 
   /// A finished step.
@@ -64,49 +74,24 @@ public final class Sampler {
     public let count: Int
     /// What the network was shown.
     public let timestep: Int
+    fileprivate let videos: Int
     fileprivate let session: any Session
 
-    /// The latent after the step, f32 `[latentFrames, h, w, channels]`, fetched from the device.
-    public func latent() throws -> Tensor { try session.state("latent") }
-    /// The step's prediction of the clean latent, likewise: what a preview shows.
-    public func prediction() throws -> Tensor { try session.state("prediction") }
+    /// A video's latent after the step, f32 `[latentFrames, h, w, channels]`, fetched from the device.
+    public func latent(_ video: Int = 0) throws -> Tensor { try session.state(SamplerGraph.latent(video)) }
+    /// The step's prediction of a video's clean latent, likewise: what a preview shows.
+    public func prediction(_ video: Int = 0) throws -> Tensor { try session.state(SamplerGraph.prediction(video)) }
     /// All that a later run needs to go on from here, fetched from the device.
     public func state() throws -> SamplerState {
-      try SamplerState(nextStep: index + 1, latents: [latent()], predictions: [prediction()])
+      try SamplerState(
+        nextStep: index + 1, latents: (0..<videos).map { try latent($0) },
+        predictions: (0..<videos).map { try prediction($0) })
     }
   }
 
-  /// The graph of a step. Inputs `"conditions"` and `"templates"` where the layout has them, `"context.prompt"`,
-  /// `"context.negative"`, `"wave"` and `"coefficients"`; states `"latent"` and `"prediction"`; outputs
-  /// `"velocity.prompt"` and `"velocity.negative"`.
-  public func graph() throws -> Graph {
-    try GraphBuilder.graph(of: "transformer", weights: weights) { builder throws(GraphBuilder.Failure) in
-      let configuration = model.configuration
-      let latent = builder.state("latent", latentType)
-      let prediction = builder.state("prediction", latentType)
-      var conditions: Graph.ValueID?
-      if model.layout.conditions > 0 {
-        let shape = Shape([model.layout.conditions] + latentType.shape.dimensions.dropFirst())
-        conditions = builder.input("conditions", TensorType(shape, .f32))
-      }
-      let wave = builder.input("wave", TensorType([1, configuration.frequencyWidth], .f32))
-      let time = try model.timeEmbedding(wave, in: &builder)
-      let relations = model.relations(in: &builder)
-      var velocities: [Graph.ValueID] = []
-      for branch in ["prompt", "negative"] {
-        let type = TensorType([configuration.textLength, configuration.textWidth], .f32)
-        let context = builder.input("context." + branch, type)
-        let velocity = try model.velocity(
-          latent: latent, conditions: conditions, context: context, time: time, relations: relations, in: &builder)
-        builder.output("velocity." + branch, velocity)
-        velocities.append(velocity)
-      }
-      let coefficients = builder.input("coefficients", TensorType([5], .f32))
-      let results = try builder.applyAll(
-        SolverStep(), [latent] + velocities + [prediction, coefficients], "solver")
-      builder.update(state: "latent", to: results[0])
-      builder.update(state: "prediction", to: results[1])
-    }
+  /// The graphs for `videos` videos of one guide.
+  public func graphs(_ guide: Guide, videos: Int = 1) -> SamplerGraph {
+    graphs(guide, templates: templates(guide), videos: videos)
   }
 
   /// Runs all steps from `noise`, f32 `[latentFrames, h, w, channels]`, and returns the clean latent of that shape.
@@ -114,39 +99,150 @@ public final class Sampler {
   /// Ends between two steps with `CancellationError` if the surrounding task is cancelled.
   /// - Parameters:
   ///   - resuming: where an earlier run of the same guide and schedule stood; its steps are not taken again.
-  ///   - fetch: outputs of the graph that `onStep` wants to see: goldens compare velocities.
+  ///   - fetch: outputs of the step's graph that `onStep` wants to see: goldens compare velocities.
   ///   - onStep: called after every step; what it throws ends the run.
   /// - Throws: `LumosError` for a checkpoint that does not fit; whatever the backend or `onStep` throw.
   public func sample(
     noise: Tensor, guide: Guide, schedule: Schedule, resuming: SamplerState? = nil, fetch: [String] = [],
     onStep: (Step, [String: Tensor]) throws -> Void = { _, _ in }
   ) throws -> Tensor {
-    precondition(noise.type == latentType, "noise \(noise.type) for \(latentType)")
-    let executable = try self.executable ?? session.compile(graph())
-    self.executable = executable
-    let start = resuming ?? SamplerState(noises: [noise])
+    try sample(
+      noises: [noise], guide: guide, schedule: schedule, resuming: resuming, fetch: fetch, onStep: onStep)[0]
+  }
+
+  /// Runs all steps for several videos of one scene at once, which share what does not depend on their noise. Returns
+  /// the clean latents in the order of `noises`, of which there is at least one.
+  public func sample(
+    noises: [Tensor], guide: Guide, schedule: Schedule, resuming: SamplerState? = nil, fetch: [String] = [],
+    onStep: (Step, [String: Tensor]) throws -> Void = { _, _ in }
+  ) throws -> [Tensor] {
+    let templates = templates(guide)
+    let graphs = graphs(guide, templates: templates, videos: noises.count)
+    let start = resuming ?? SamplerState(noises: noises)
     precondition(
-      start.nextStep <= schedule.steps && start.latents.map(\.type) == [latentType],
-      "a state before step \(start.nextStep) of \(start.latents.map(\.type))")
-    try session.setState("latent", to: start.latents[0])
-    try session.setState("prediction", to: start.predictions[0])
-    var inputs = [
-      "context.prompt": model.paddedContext(guide.prompt),
-      "context.negative": model.paddedContext(guide.negativePrompt),
-    ]
-    if let conditions = guide.conditions, model.layout.conditions > 0 { inputs["conditions"] = conditions }
-    if model.layout.relationCells(pool: model.configuration.relationPool) != nil {
-      inputs["templates"] = model.layout.textTemplates(masks: guide.masks)
+      start.nextStep <= schedule.steps && start.latents.count == noises.count
+        && (start.latents + noises).allSatisfy { $0.type == graphs.latentType },
+      "\(noises.map(\.type)) and a state before step \(start.nextStep) of \(start.latents.map(\.type)), latents are "
+        + "\(graphs.latentType)")
+    let compiled = try compile(graphs)
+    for video in noises.indices {
+      try session.setState(SamplerGraph.latent(video), to: start.latents[video])
+      try session.setState(SamplerGraph.prediction(video), to: start.predictions[video])
     }
+    var inputs = inputs(guide, templates, graphs)
+    if let invariant = compiled.invariant { try invariant.run(inputs, fetch: []) }
+    let times = try timeInputs(graphs, schedule)
     for index in start.nextStep..<schedule.steps {
       try Task.checkCancellation()
-      let timestep = schedule.timesteps[index]
-      inputs["wave"] = TimeWave.tensor(timestep: timestep, width: model.configuration.frequencyWidth)
+      inputs.merge(times(index)) { $1 }
       inputs["coefficients"] = schedule.coefficients(step: index, guidance: guide.guidance).tensor
-      let fetched = try executable.run(inputs, fetch: fetch)
+      let fetched = try compiled.step.run(inputs, fetch: fetch)
       inputs.removeAll()
-      try onStep(Step(index: index, count: schedule.steps, timestep: timestep, session: session), fetched)
+      let step = Step(
+        index: index, count: schedule.steps, timestep: schedule.timesteps[index], videos: noises.count,
+        session: session)
+      try onStep(step, fetched)
     }
-    return try session.state("latent")
+    return try noises.indices.map { try session.state(SamplerGraph.latent($0)) }
+  }
+
+  // MARK: - Inputs
+
+  /// Weights of the text bias; nil where it is zero.
+  private func templates(_ guide: Guide) -> Tensor? {
+    guard model.layout.relationCells(pool: model.configuration.relationPool) != nil else { return nil }
+    return model.layout.textTemplates(masks: guide.masks)
+  }
+
+  private func graphs(_ guide: Guide, templates: Tensor?, videos: Int) -> SamplerGraph {
+    func keys(_ context: Tensor) -> TextKeys? {
+      guard shortcuts.contains(.foldPadding) else { return nil }
+      return TextKeys(
+        realTokens: context.shape[0], templates: templates, textLength: model.configuration.textLength)
+    }
+    return SamplerGraph(
+      model, height: height, width: width, videos: videos, prompt: keys(guide.prompt),
+      negativePrompt: keys(guide.negativePrompt), shortcuts: shortcuts)
+  }
+
+  /// What is given once per run.
+  private func inputs(_ guide: Guide, _ templates: Tensor?, _ graphs: SamplerGraph) -> [String: Tensor] {
+    var inputs: [String: Tensor] = [:]
+    if let conditions = guide.conditions, model.layout.conditions > 0 { inputs["conditions"] = conditions }
+    for branch in SamplerGraph.Branch.allCases {
+      let keys = graphs.keys(branch)
+      inputs["context." + branch.rawValue] = model.paddedContext(guide.context(branch), length: keys.count)
+      if let name = graphs.templates(branch), let templates { inputs[name] = keys.cut(templates) }
+    }
+    return inputs
+  }
+
+  /// What the graph is told of a step's timestep.
+  private func timeInputs(_ graphs: SamplerGraph, _ schedule: Schedule) throws -> (Int) -> [String: Tensor] {
+    let configuration = model.configuration
+    guard let executable = try timeTables(graphs, steps: schedule.steps) else {
+      return { ["wave": TimeWave.tensor(timestep: schedule.timesteps[$0], width: configuration.frequencyWidth)] }
+    }
+    let waves = TimeWave.tensor(timesteps: schedule.timesteps, width: configuration.frequencyWidth)
+    let tables = try executable.run(["waves": waves], fetch: ["time.head", "time.blocks"])
+    return { index in
+      var inputs = tables.mapValues { $0.rows(index..<index + 1) }
+      inputs["time.blocks"] = inputs["time.blocks"]?.reshaped([6, configuration.width])
+      return inputs
+    }
+  }
+
+  // MARK: - Compilation
+
+  /// A graph on the session that picks its own among the inputs.
+  private struct Half {
+    let executable: any Executable
+    let names: Set<String>
+
+    init(_ graph: Graph, _ session: any Session) throws {
+      executable = try session.compile(graph)
+      names = Set(graph.inputs.map(\.name))
+    }
+
+    @discardableResult
+    func run(_ inputs: [String: Tensor], fetch: [String]) throws -> [String: Tensor] {
+      try executable.run(inputs.filter { names.contains($0.key) }, fetch: fetch)
+    }
+  }
+
+  private struct Compiled {
+    /// What tells one compilation of a sampler from another.
+    struct Key: Equatable {
+      let videos: Int
+      let prompt: TextKeys
+      let negativePrompt: TextKeys
+    }
+
+    let key: Key
+    let invariant: Half?
+    let step: Half
+  }
+
+  private func compile(_ graphs: SamplerGraph) throws -> Compiled {
+    let key = Compiled.Key(videos: graphs.videos, prompt: graphs.prompt, negativePrompt: graphs.negativePrompt)
+    if let compiled, compiled.key == key { return compiled }
+    // The old graphs go first: two sets of intermediate values need not fit the device. Their states may have other
+    // types in the new ones.
+    compiled = nil
+    for name in ownStates { session.removeState(name) }
+    let halves = try graphs.halves(weights)
+    ownStates = Set((halves.step.states + (halves.invariant?.states ?? [])).map(\.name)).sorted()
+    let new = Compiled(
+      key: key, invariant: try halves.invariant.map { try Half($0, session) }, step: try Half(halves.step, session))
+    compiled = new
+    return new
+  }
+
+  private func timeTables(_ graphs: SamplerGraph, steps: Int) throws -> (any Executable)? {
+    if let timeTables, timeTables.steps == steps { return timeTables.executable }
+    guard let graph = try graphs.timeTables(steps: steps, weights) else { return nil }
+    let executable = try session.compile(graph)
+    timeTables = (steps, executable)
+    return executable
   }
 }

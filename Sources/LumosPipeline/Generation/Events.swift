@@ -6,8 +6,10 @@ public enum GenerationEvent: Sendable {
   case stage(Stage)
   /// Step `index` (from 1) of `count` is done; the estimate of what is left covers the steps only.
   case step(index: Int, count: Int, secondsLeft: Double)
-  /// `count` frames of `total` have gone to the encoder.
+  /// `count` frames of `total`, those of all videos, have gone to the encoder.
   case frames(count: Int, total: Int)
+  /// A video is complete.
+  case output(GenerationResult.Output)
   /// Something that deserves attention but does not stop the work.
   case warning(String)
 }
@@ -26,12 +28,26 @@ public enum Stage: String, Sendable, CaseIterable {
 
 /// What a generation made.
 public struct GenerationResult: Sendable {
-  /// The video (MP4), or the picture (PNG) when one frame was asked for.
-  public let outputPath: String
-  /// SHA-256 of the final latent's float32 bytes, `[16, T, h, w]`, in hexadecimal.
-  public let latentsSha256: String
-  /// Final latent `[16, T, h, w]`.
-  public let latents: Tensor
+  /// One video.
+  public struct Output: Sendable {
+    /// The video (MP4), or the picture (PNG) when one frame was asked for.
+    public let path: String
+    /// Seed of its noise; nil where the noise was given.
+    public let seed: UInt64?
+    /// Final latent `[16, T, h, w]`.
+    public let latents: Tensor
+    /// SHA-256 of the latent's float32 bytes, in hexadecimal.
+    public let latentsSha256: String
+  }
+
+  /// The videos, in the order of their seeds; at least one.
+  public let outputs: [Output]
+  /// Path of the first video.
+  public var outputPath: String { outputs[0].path }
+  /// SHA-256 of the first video's final latent.
+  public var latentsSha256: String { outputs[0].latentsSha256 }
+  /// Final latent of the first video.
+  public var latents: Tensor { outputs[0].latents }
   /// Wall-clock seconds of each stage.
   public let seconds: [Stage: Double]
   /// Largest number of bytes held on the device at once (0 on the CPU, which does not count).

@@ -1,8 +1,16 @@
 import Glibc
 import LumosTensor
 
-/// Checks of output paths that can be made before the work.
+/// Names of outputs, and checks of them that can be made before the work.
 public enum OutputPath {
+  /// The path of the video of `seed` among several: `-seed7` stands before the ending. Nil gives `path` itself.
+  public static func path(_ path: String, seed: UInt64?) -> String {
+    guard let seed else { return path }
+    let name = path.lastIndex(of: "/").map { path.index(after: $0) } ?? path.startIndex
+    guard let dot = path[name...].lastIndex(of: "."), dot > name else { return "\(path)-seed\(seed)" }
+    return "\(path[..<dot])-seed\(seed)\(path[dot...])"
+  }
+
   /// Refuses a path whose folder does not exist or is not writable, or that is itself a folder.
   public static func check(_ path: String) throws {
     guard !path.isEmpty else { throw LumosError(.cannotWrite, "the output path is empty") }

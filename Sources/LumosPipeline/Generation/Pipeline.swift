@@ -47,6 +47,9 @@ public struct Pipeline: Sendable {
   /// Generates the video of `request` and writes it to `path`: MP4, or PNG for a single frame. Nothing appears there
   /// before the video is complete.
   ///
+  /// With several seeds the videos are sampled together and then decoded one after the other; `-seedN` stands in their
+  /// names before the ending.
+  ///
   /// - Parameters:
   ///   - contactSheet: also write the frames side by side, PNG.
   ///   - onEvent: hears of stages, steps and warnings; what it throws ends the work, between two steps or frames.
@@ -61,8 +64,13 @@ public struct Pipeline: Sendable {
     let scene = try Scene(request.scenePath, mode: request.mode)
     for warning in scene.warnings { try onEvent(.warning(warning)) }
     let images = try scene.entities.map { try ImageReader.read($0.path) }
-    let noise = try initialNoise(request, settings)
-    let output = try FrameOutput(path, contactSheet: contactSheet, settings: settings)
+    let noises = try initialNoises(request, settings)
+    let targets = settings.seeds.map { seed in
+      let part = request.seeds == nil ? nil : seed
+      return (path: OutputPath.path(path, seed: part), sheet: contactSheet.map { OutputPath.path($0, seed: part) })
+    }
+    for target in targets { for path in [target.path, target.sheet].compactMap({ $0 }) { try OutputPath.check(path) } }
+    var output = try FrameOutput(targets[0].path, contactSheet: targets[0].sheet, settings: settings)
 
     var clock = StageClock()
     var recovery = Recovery(backend, rebuild)
@@ -74,17 +82,25 @@ public struct Pipeline: Sendable {
     let guide = Sampler.Guide(
       conditions: conditions, masks: text.masks, prompt: text.prompt, negativePrompt: text.negative,
       guidance: settings.guidance)
-    let layout = Self.layout(of: scene, noise, bundle.configuration.transformer, request.ablation)
-    let latent = try sample(noise, guide, layout, settings, &recovery, &clock, onEvent)
+    let layout = Self.layout(of: scene, noises[0], bundle.configuration.transformer, request.ablation)
+    let latents = try sample(noises, guide, layout, settings, &recovery, &clock, onEvent)
     try clock.enter(.vaeDecode, onEvent)
-    try decode(latent, settings, output, &recovery, &clock, onEvent)
-    try output.finish()
+    var outputs: [GenerationResult.Output] = []
+    for (index, (latent, target)) in zip(latents, targets).enumerated() {
+      if index > 0 { output = try FrameOutput(target.path, contactSheet: target.sheet, settings: settings) }
+      try decode(latent, video: index, settings, output, &recovery, &clock, onEvent)
+      try output.finish()
+      let latent = latent.channelsFirst()
+      outputs.append(
+        .init(
+          path: target.path, seed: request.noise == nil ? settings.seeds[index] : nil, latents: latent,
+          latentsSha256: latent.withUnsafeBytes { Sha256.hex($0) }))
+      try onEvent(.output(outputs[index]))
+    }
     clock.leave()
 
-    let latents = latent.channelsFirst()
     return GenerationResult(
-      outputPath: path, latentsSha256: latents.withUnsafeBytes { Sha256.hex($0) }, latents: latents,
-      seconds: clock.seconds, peakDeviceBytes: clock.peakDeviceBytes, settings: settings)
+      outputs: outputs, seconds: clock.seconds, peakDeviceBytes: clock.peakDeviceBytes, settings: settings)
   }
 
   /// Who is in the sequence: the scene's images in canonical order behind the video.
@@ -100,13 +116,15 @@ public struct Pipeline: Sendable {
 
   // MARK: - Stages
 
-  private func initialNoise(_ request: Request, _ settings: Settings) throws -> Tensor {
+  /// The first latent of every video.
+  private func initialNoises(_ request: Request, _ settings: Settings) throws -> [Tensor] {
     let vae = bundle.configuration.vae
     let frames = vae.latentFrames(frames: settings.frames)
     let (height, width) = (settings.height / vae.spatialFactor, settings.width / vae.spatialFactor)
     guard let given = request.noise else {
-      return Noise(seed: settings.seed).latent(
-        frames: frames, height: height, width: width, channels: vae.latentChannels)
+      return settings.seeds.map {
+        Noise(seed: $0).latent(frames: frames, height: height, width: width, channels: vae.latentChannels)
+      }
     }
     let shape: Shape = [vae.latentChannels, frames, height, width]
     guard given.shape == shape, given.dtype.isFloat else {
@@ -118,7 +136,7 @@ public struct Pipeline: Sendable {
     guard noise.floats().allSatisfy(\.isFinite) else {
       throw LumosError(.badInput, "noise holds NaN or infinity", at: "--noise")
     }
-    return noise
+    return [noise]
   }
 
   /// The encoded prompts, and for every reference image the prompt positions of its word.
@@ -170,21 +188,23 @@ public struct Pipeline: Sendable {
     }
   }
 
+  /// The final latents, in the order of `noises`.
   private func sample(
-    _ noise: Tensor, _ guide: Sampler.Guide, _ layout: Layout, _ settings: Settings, _ recovery: inout Recovery,
+    _ noises: [Tensor], _ guide: Sampler.Guide, _ layout: Layout, _ settings: Settings, _ recovery: inout Recovery,
     _ clock: inout StageClock, _ onEvent: (GenerationEvent) throws -> Void
-  ) throws -> Tensor {
-    let every = rebuild == nil ? nil : max(1, checkpointEvery ?? (noise.byteCount < 16 << 20 ? 1 : 5))
+  ) throws -> [Tensor] {
+    let every =
+      rebuild == nil ? nil : max(1, checkpointEvery ?? (noises[0].byteCount * noises.count < 16 << 20 ? 1 : 5))
     var kept: SamplerState?
-    let latent = try recovery.run(onEvent) { backend in
+    let latents = try recovery.run(onEvent) { backend in
       let session = try backend.makeSession(weights: bundle.transformer)
       let sampler = Sampler(
         TransformerGraph(bundle.configuration.transformer, layout: layout), session: session,
-        weights: bundle.transformer, height: noise.shape[1], width: noise.shape[2])
+        weights: bundle.transformer, height: noises[0].shape[1], width: noises[0].shape[2])
       let start = StageClock.now()
       let first = kept?.nextStep ?? 0
-      let latent = try sampler.sample(
-        noise: noise, guide: guide, schedule: Schedule(steps: settings.steps, shift: settings.shift), resuming: kept
+      let latents = try sampler.sample(
+        noises: noises, guide: guide, schedule: Schedule(steps: settings.steps, shift: settings.shift), resuming: kept
       ) { step, _ in
         let done = step.index + 1
         if let every, done % every == 0 { kept = try step.state() }
@@ -192,20 +212,22 @@ public struct Pipeline: Sendable {
         try onEvent(.step(index: done, count: step.count, secondsLeft: left))
       }
       clock.note(session)
-      return latent
+      return latents
     }
-    guard latent.floats().allSatisfy(\.isFinite) else {
+    guard latents.allSatisfy({ $0.floats().allSatisfy(\.isFinite) }) else {
       throw LumosError(
         .badInput, "the latent became NaN or infinite", at: bundle.transformer.file.path,
         advice: "check the weights with `lumosx inspect` and the device with `lumosx parity`")
     }
-    return latent
+    return latents
   }
 
+  /// Decodes a latent; `video` others were decoded before.
   private func decode(
-    _ latent: Tensor, _ settings: Settings, _ output: FrameOutput, _ recovery: inout Recovery,
+    _ latent: Tensor, video: Int, _ settings: Settings, _ output: FrameOutput, _ recovery: inout Recovery,
     _ clock: inout StageClock, _ onEvent: (GenerationEvent) throws -> Void
   ) throws {
+    let before = video * settings.frames
     try recovery.run(onEvent) { backend in
       let session = try backend.makeSession(weights: bundle.vae)
       let decoder = VAEDecoder(
@@ -219,7 +241,7 @@ public struct Pipeline: Sendable {
         known -= images.count - new.count
         guard !new.isEmpty else { return }
         for image in new { try output.append(image) }
-        try onEvent(.frames(count: output.count, total: settings.frames))
+        try onEvent(.frames(count: before + output.count, total: settings.seeds.count * settings.frames))
       }
       clock.note(session)
     }

@@ -22,6 +22,8 @@ public struct Request: Sendable {
   public var guidance: Float?
   /// Seed of the initial noise.
   public var seed: UInt64?
+  /// Seeds of several videos of the scene, in place of `seed`; they share what does not depend on the noise.
+  public var seeds: [UInt64]?
   /// Text that guidance leads away from.
   public var negativePrompt: String?
   /// Initial noise `[16, T, h, w]` in place of the seed's, f32.
@@ -31,7 +33,7 @@ public struct Request: Sendable {
 
   public init(
     scenePath: String, mode: Mode = .subject, size: (height: Int, width: Int)? = nil, frames: Int? = nil,
-    steps: Int? = nil, shift: Double? = nil, guidance: Float? = nil, seed: UInt64? = nil,
+    steps: Int? = nil, shift: Double? = nil, guidance: Float? = nil, seed: UInt64? = nil, seeds: [UInt64]? = nil,
     negativePrompt: String? = nil, noise: Tensor? = nil, ablation: Ablation = []
   ) {
     self.scenePath = scenePath
@@ -42,6 +44,7 @@ public struct Request: Sendable {
     self.shift = shift
     self.guidance = guidance
     self.seed = seed
+    self.seeds = seeds
     self.negativePrompt = negativePrompt
     self.noise = noise
     self.ablation = ablation
@@ -64,8 +67,10 @@ public struct Settings: Sendable {
   public let shift: Double
   /// Strength of guidance.
   public let guidance: Float
-  /// Seed of the initial noise.
-  public let seed: UInt64
+  /// Seeds of the initial noise, one for each video.
+  public let seeds: [UInt64]
+  /// Seed of the first video.
+  public var seed: UInt64 { seeds[0] }
   /// Text that guidance leads away from.
   public let negativePrompt: String
 
@@ -80,9 +85,21 @@ public struct Settings: Sendable {
     steps = request.steps ?? sampling.steps
     shift = request.shift ?? sampling.shift
     guidance = request.guidance ?? sampling.guidance
-    seed = request.seed ?? sampling.seed
+    seeds = request.seeds ?? [request.seed ?? sampling.seed]
     negativePrompt = request.negativePrompt ?? sampling.negativePrompt
 
+    if request.seeds != nil {
+      if request.seed != nil || request.noise != nil {
+        throw LumosError(
+          .usage, "several seeds stand beside \(request.seed != nil ? "a single one" : "given noise")", at: "--seeds",
+          advice: "name one or the other")
+      }
+      guard !seeds.isEmpty, Set(seeds).count == seeds.count else {
+        throw LumosError(
+          .usage, seeds.isEmpty ? "there is no seed" : "a seed is named twice", at: "--seeds",
+          advice: "name different seeds: --seeds 1,2,3")
+      }
+    }
     let multiple = defaults.vae.spatialFactor * defaults.transformer.patch
     for (name, extent) in [("height", height), ("width", width)] {
       guard extent > 0, extent <= 8192, extent % multiple == 0 else {
