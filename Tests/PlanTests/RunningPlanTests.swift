@@ -32,6 +32,7 @@ private final class CountingSession: Session {
   func setState(_ name: String, to tensor: Tensor) throws { try base.setState(name, to: tensor) }
   func state(_ name: String) throws -> Tensor { try base.state(name) }
   func resetStates() throws { try base.resetStates() }
+  func removeState(_ name: String) { base.removeState(name) }
 
   func compile(_ graph: Graph) throws -> any Executable {
     let executable = try CountingExecutable(base.compile(graph))
