@@ -38,6 +38,9 @@ struct PlanCommand: ParsableCommand {
   @Option(help: "Number of solver steps.")
   var steps: Int?
 
+  @Option(help: "Number of videos of the scene, or their seeds separated by commas.")
+  var seeds: VideoCount?
+
   @Option(help: "subject: all reference images of the scene; face: the faces alone.")
   var mode: SceneMode = .subject
 
@@ -103,12 +106,12 @@ struct PlanCommand: ParsableCommand {
     let subject = try subject(bundle)
     let request = Request(
       scenePath: scene ?? "", mode: mode.value, size: size.map { ($0.height, $0.width) }, frames: frames,
-      steps: steps)
+      steps: steps, seeds: seeds.map { (0..<UInt64($0.count)).map { $0 } })
     let settings = try Settings(request, defaults: configuration)
     let passes = withoutPass.reduce(self.passes?.passes ?? .all) { $0.subtracting($1.passes) }
     let plan = try GenerationPlan(
       configuration, weights: described, outline: subject.outline, settings: settings,
-      ablation: without?.ablation ?? [], text: subject.text(bundle, settings)
+      ablation: without?.ablation ?? [], texts: subject.texts(bundle, settings)
     ) { try target.summary(of: $0, passes) }
 
     if dot != nil || svg != nil {
@@ -123,7 +126,7 @@ struct PlanCommand: ParsableCommand {
   }
 
   /// Who is in the picture, from the scene or from the layout.
-  private func subject(_ bundle: ModelBundle?) throws -> (outline: SceneOutline, text: TextLengths) {
+  private func subject(_ bundle: ModelBundle?) throws -> (outline: SceneOutline, texts: KnownTexts) {
     guard let scene else {
       // The layout of the published examples: a background, and two people with a face and two attributes each.
       return (try SceneOutline(layout ?? "b1h3,3"), { _, _ in nil })
@@ -138,15 +141,13 @@ struct PlanCommand: ParsableCommand {
         guard let bundle else { return nil }
         let tokenizer = try Tokenizer(modelPath: bundle.tokenizerPath, tokenizerJSONPath: bundle.tokenizerJSONPath)
         let length = bundle.configuration.transformer.textLength
-        return GenerationPlan.TextLengths(
-          prompt: try tokenizer.encode(read.prompt, length: length).count,
-          negative: try tokenizer.encode(settings.negativePrompt, length: length).count)
+        return try GenerationPlan.Texts(read, negativePrompt: settings.negativePrompt, tokenizer, length: length)
       }
     )
   }
 
-  /// Lengths of the prompts where they are known.
-  private typealias TextLengths = (_ bundle: ModelBundle?, _ settings: Settings) throws -> GenerationPlan.TextLengths?
+  /// The texts where they are known.
+  private typealias KnownTexts = (_ bundle: ModelBundle?, _ settings: Settings) throws -> GenerationPlan.Texts?
 }
 
 /// What a plan is for.
@@ -204,6 +205,22 @@ enum WeightType: String, ExpressibleByArgument, CaseIterable {
     case .f32: .f32
     case .f16: .f16
     case .bf16: .bf16
+    }
+  }
+}
+
+/// `--seeds 4` or, as `generate` has it, `--seeds 1,2,3`: plans do not depend on the seeds themselves.
+struct VideoCount: ExpressibleByArgument {
+  /// At least one.
+  let count: Int
+
+  init?(argument: String) {
+    if let count = Int(argument), (1...1000).contains(count) {
+      self.count = count
+    } else if let seeds = Seeds(argument: argument), (2...1000).contains(seeds.values.count) {
+      count = seeds.values.count
+    } else {
+      return nil
     }
   }
 }

@@ -27,6 +27,7 @@ struct PlanReport {
         "columns": .integer(layout.columns), "plainConditions": .integer(layout.plainConditions),
         "humanGroups": .array(layout.humanGroups.map { .integer($0) }), "height": .integer(settings.height),
         "width": .integer(settings.width), "frames": .integer(settings.frames), "steps": .integer(settings.steps),
+        "videos": .integer(settings.seeds.count),
       ],
       "device": .string(device), "memoryBudgetBytes": budget.map { .integer($0) } ?? nil,
       "ladder": .array(plan.ladder(budget: budget).map { .string($0) }),
@@ -81,7 +82,8 @@ struct PlanReport {
     let (layout, settings) = (plan.layout, plan.settings)
     let humans = layout.humanGroups.map(String.init).joined(separator: ", ")
     var lines = [
-      "\(settings.height)x\(settings.width), \(settings.frames) frames, \(settings.steps) steps, on \(device)",
+      "\(settings.height)x\(settings.width), \(settings.frames) frames, \(settings.steps) steps, "
+        + (settings.seeds.count > 1 ? "\(settings.seeds.count) videos, " : "") + "on \(device)",
       "\(layout.tokens) tokens: \(layout.latentFrames) latent frames and \(layout.conditions) reference images of "
         + "\(layout.rows) x \(layout.columns)" + (humans.isEmpty ? "" : ", people with \(humans) images"),
       "",

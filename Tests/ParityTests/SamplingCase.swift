@@ -18,6 +18,13 @@ struct SamplingCase: CustomStringConvertible, Sendable {
   struct Result {
     var latents: [Tensor] = []
     var velocities: [Tensor] = []
+
+    /// Of the first videos alone.
+    func first(_ videos: Int) -> Result {
+      let branches = SamplerGraph.Branch.allCases.count
+      return Result(
+        latents: Array(latents.prefix(videos)), velocities: Array(velocities.prefix(videos * branches)))
+    }
   }
 
   func sampler(_ shortcuts: Shortcuts, on backend: any Backend) throws -> Sampler {

@@ -12,10 +12,12 @@ import Testing
   /// A plan of the published configuration; `inspect` sees every graph after its passes.
   static func plan(
     _ outline: String = people, size: (Int, Int) = (480, 832), frames: Int = 81, steps: Int = 2,
-    ablation: Ablation = [], passes: Passes = .all, inspect: @escaping (Graph, VulkanPlan) -> Void = { _, _ in }
+    seeds: Int = 1, ablation: Ablation = [], passes: Passes = .all,
+    inspect: @escaping (Graph, VulkanPlan) -> Void = { _, _ in }
   ) throws -> GenerationPlan {
     let configuration = ModelConfiguration()
-    let request = Request(scenePath: "", size: size, frames: frames, steps: steps)
+    let request = Request(
+      scenePath: "", size: size, frames: frames, steps: steps, seeds: (0..<UInt64(seeds)).map { $0 })
     let device = try #require(DeviceClass.named("discrete"))
     return try GenerationPlan(
       configuration, weights: .init(configuration, dtype: .f16), outline: SceneOutline(outline),
@@ -49,8 +51,7 @@ import Testing
     // DESIGN section 6: 385 TFLOP an evaluation.
     #expect(abs(Double(transformer.flopsPerEvaluation) / 385e12 - 1) < 0.05)
     #expect((10...20).contains(transformer.dispatchesPerBlock))
-    // 1 418 996 800 parameters of two bytes; the time projection is used in six parts.
-    #expect(abs(Double(transformer.weightBytes) / (2 * 1_418_996_800) - 1) < 0.001)
+    #expect(transformer.weightBytes == 2 * 1_418_996_800)
     #expect(plan[.vaeDecode]?.evaluations == 21)
     #expect(plan[.vaeEncode]?.evaluations == 7)
     let decoding = try #require(plan[.vaeDecode]).total(\.flops)
@@ -101,11 +102,48 @@ import Testing
     let (two, four) = try (#require(base[.transformer]), #require(steps[.transformer]))
     #expect(two.flopsPerEvaluation >= four.flopsPerEvaluation && two.total(\.flops) < four.total(\.flops))
     #expect(two.peakBytes == four.peakBytes)
+    // Times are embedded ten at once: memory does not depend on the number of steps.
+    let many = try #require(try Self.plan(size: small, frames: 5, steps: 61)[.transformer])
+    #expect(many.peakBytes == two.peakBytes && many.cacheBytes == two.cacheBytes)
+    #expect(many.parts.map(\.runs) == [7, 1, 61] && two.parts.map(\.runs) == [1, 1, 2])
     // Without CSAM everything sees everything.
     let open = try Self.plan(size: small, frames: 5, ablation: .csam)
     #expect(try #require(open[.transformer]).total(\.flops) > two.total(\.flops))
     let alone = try Self.plan("none", size: small, frames: 5)
     #expect(alone[.vaeEncode] == nil && alone.layout.tokens == alone.layout.videoTokens)
+  }
+
+  @Test("A step keeps the texts' keys and values, and no other value of the network")
+  func caches() throws {
+    let plan = try #require(try Self.plan()[.transformer])
+    // Latent and prediction; keys and values of 512 positions in 30 blocks, two branches.
+    let (latents, text) = (2 * 21 * 60 * 104 * 16 * 4, 2 * 2 * 30 * 512 * 1536 * 4)
+    #expect(plan.cacheBytes == latents + text)
+    // The sequence's streams: residual, query, key and value, and a block of rows.
+    #expect(plan.arenaBytes <= 1_150_000_000)
+  }
+
+  @Test("Several videos of a scene compute its images once, and are decoded one after the other", arguments: [2, 4])
+  func seeds(count: Int) throws {
+    let (one, several) = (try Self.plan(steps: 1), try Self.plan(steps: 1, seeds: count))
+    let (alone, together) = (try #require(one[.transformer]), try #require(several[.transformer]))
+    // By hand, for both branches: the video's rows in 30 blocks, attention to all tokens and to 512 text positions,
+    // patches and head.
+    let (rows, tokens, width, hidden) = (32_760, 43_680, 1536, 8960)
+    let products = 2 * rows * width * (6 * width + 2 * hidden)
+    let attention = 4 * rows * width * (tokens + 512)
+    let video = 2 * (30 * (products + attention) + 2 * 2 * rows * width * 64)
+    let (single, all) = (alone.total(\.flops), together.total(\.flops))
+    let images = single - video
+    #expect(images > 0 && images < single / 10)
+    // Norms and other small things of the video's rows are not in `video`, but stand in `images`.
+    #expect(all > count * video && all - single < (count - 1) * video * 1001 / 1000)
+    #expect(all <= count * (video * 1001 / 1000) + images)
+    #expect(together.evaluations == count * alone.evaluations)
+    let (decoding, each) = (try #require(several[.vaeDecode]), try #require(one[.vaeDecode]))
+    #expect(decoding.total(\.flops) == count * each.total(\.flops) && decoding.peakBytes == each.peakBytes)
+    #expect(several[.vaeEncode]?.total(\.flops) == one[.vaeEncode]?.total(\.flops))
+    #expect(several[.textEncoder]?.total(\.flops) == one[.textEncoder]?.total(\.flops))
   }
 
   @Test("Dispatches and submissions stay within their predicted time, at cautious rates")

@@ -15,7 +15,6 @@ public final class Sampler {
   private let weights: any WeightSource
   private let (height, width): (Int, Int)
   private var compiled: Compiled?
-  private var timeTables: (steps: Int, executable: any Executable)?
   /// States that only the compiled graphs know.
   private var ownStates: [String] = []
 
@@ -26,7 +25,7 @@ public final class Sampler {
   ///   - shortcuts: work to leave out.
   public init(
     _ model: TransformerGraph, session: any Session, weights: any WeightSource, height: Int, width: Int,
-    shortcuts: Shortcuts = .all
+    shortcuts: Shortcuts = .standard
   ) {
     self.model = model
     self.shortcuts = shortcuts
@@ -124,24 +123,23 @@ public final class Sampler {
         && (start.latents + noises).allSatisfy { $0.type == graphs.latentType },
       "\(noises.map(\.type)) and a state before step \(start.nextStep) of \(start.latents.map(\.type)), latents are "
         + "\(graphs.latentType)")
-    let compiled = try compile(graphs)
+    let times = try timeInputs(graphs, schedule)
+    var inputs = inputs(guide, templates, graphs)
+    let step = try prepare(graphs, inputs)
     for video in noises.indices {
       try session.setState(SamplerGraph.latent(video), to: start.latents[video])
       try session.setState(SamplerGraph.prediction(video), to: start.predictions[video])
     }
-    var inputs = inputs(guide, templates, graphs)
-    if let invariant = compiled.invariant { try invariant.run(inputs, fetch: []) }
-    let times = try timeInputs(graphs, schedule)
     for index in start.nextStep..<schedule.steps {
       try Task.checkCancellation()
       inputs.merge(times(index)) { $1 }
       inputs["coefficients"] = schedule.coefficients(step: index, guidance: guide.guidance).tensor
-      let fetched = try compiled.step.run(inputs, fetch: fetch)
+      let fetched = try step.run(inputs, fetch: fetch)
       inputs.removeAll()
-      let step = Step(
+      let finished = Step(
         index: index, count: schedule.steps, timestep: schedule.timesteps[index], videos: noises.count,
         session: session)
-      try onStep(step, fetched)
+      try onStep(finished, fetched)
     }
     return try noises.indices.map { try session.state(SamplerGraph.latent($0)) }
   }
@@ -177,16 +175,24 @@ public final class Sampler {
     return inputs
   }
 
-  /// What the graph is told of a step's timestep.
+  /// What the graph is told of a step's timestep, by the step's index.
   private func timeInputs(_ graphs: SamplerGraph, _ schedule: Schedule) throws -> (Int) -> [String: Tensor] {
     let configuration = model.configuration
-    guard let executable = try timeTables(graphs, steps: schedule.steps) else {
+    guard let graph = try graphs.timeTables(weights) else {
       return { ["wave": TimeWave.tensor(timestep: schedule.timesteps[$0], width: configuration.frequencyWidth)] }
     }
-    let waves = TimeWave.tensor(timesteps: schedule.timesteps, width: configuration.frequencyWidth)
-    let tables = try executable.run(["waves": waves], fetch: ["time.head", "time.blocks"])
+    // The executable goes when the tables are there.
+    let executable = try session.compile(graph)
+    let most = SamplerGraph.timesPerRun
+    let tables = try stride(from: 0, to: schedule.steps, by: most).map { first -> [String: Tensor] in
+      let times = Array(schedule.timesteps[first..<min(first + most, schedule.steps)])
+      let rest = Array(repeating: 0, count: most - times.count)
+      let waves = TimeWave.tensor(timesteps: times + rest, width: configuration.frequencyWidth)
+      return try executable.run(["waves": waves], fetch: ["time.head", "time.blocks"])
+    }
     return { index in
-      var inputs = tables.mapValues { $0.rows(index..<index + 1) }
+      let row = index % most
+      var inputs = tables[index / most].mapValues { $0.rows(row..<row + 1) }
       inputs["time.blocks"] = inputs["time.blocks"]?.reshaped([6, configuration.width])
       return inputs
     }
@@ -219,30 +225,32 @@ public final class Sampler {
     }
 
     let key: Key
-    let invariant: Half?
+    let invariant: Graph?
     let step: Half
   }
 
-  private func compile(_ graphs: SamplerGraph) throws -> Compiled {
+  /// The step's graph on the session, and in the session's states what does not vary from step to step.
+  private func prepare(_ graphs: SamplerGraph, _ inputs: [String: Tensor]) throws -> Half {
     let key = Compiled.Key(videos: graphs.videos, prompt: graphs.prompt, negativePrompt: graphs.negativePrompt)
-    if let compiled, compiled.key == key { return compiled }
-    // The old graphs go first: two sets of intermediate values need not fit the device. Their states may have other
-    // types in the new ones.
+    if let compiled, compiled.key == key {
+      try runOnce(compiled.invariant, inputs)
+      return compiled.step
+    }
+    // The old graph goes first: two sets of intermediate values need not fit the device. Its states may have other
+    // types in the new one.
     compiled = nil
     for name in ownStates { session.removeState(name) }
     let halves = try graphs.halves(weights)
     ownStates = Set((halves.step.states + (halves.invariant?.states ?? [])).map(\.name)).sorted()
-    let new = Compiled(
-      key: key, invariant: try halves.invariant.map { try Half($0, session) }, step: try Half(halves.step, session))
+    try runOnce(halves.invariant, inputs)
+    let new = Compiled(key: key, invariant: halves.invariant, step: try Half(halves.step, session))
     compiled = new
-    return new
+    return new.step
   }
 
-  private func timeTables(_ graphs: SamplerGraph, steps: Int) throws -> (any Executable)? {
-    if let timeTables, timeTables.steps == steps { return timeTables.executable }
-    guard let graph = try graphs.timeTables(steps: steps, weights) else { return nil }
-    let executable = try session.compile(graph)
-    timeTables = (steps, executable)
-    return executable
+  /// Runs a graph for what it leaves in the states; its intermediate values are gone when this returns.
+  private func runOnce(_ graph: Graph?, _ inputs: [String: Tensor]) throws {
+    guard let graph else { return }
+    try Half(graph, session).run(inputs, fetch: [])
   }
 }

@@ -28,7 +28,7 @@ public struct SamplerGraph: Sendable {
   ///   - negativePrompt: keys of the negative prompt; all text positions by default.
   public init(
     _ model: TransformerGraph, height: Int, width: Int, videos: Int = 1, prompt: TextKeys? = nil,
-    negativePrompt: TextKeys? = nil, shortcuts: Shortcuts = .all
+    negativePrompt: TextKeys? = nil, shortcuts: Shortcuts = .standard
   ) {
     let (layout, configuration) = (model.layout, model.configuration)
     let patch = configuration.patch
@@ -115,17 +115,22 @@ public struct SamplerGraph: Sendable {
   public func halves(_ weights: any WeightSource) throws -> (invariant: Graph?, step: Graph) {
     let whole = try step(weights)
     guard shortcuts.contains(.hoistInvariants) else { return (nil, whole) }
-    let halves = Hoisting.split(whole, varying: ["wave", "time.head", "time.blocks", "coefficients"])
+    // The images' embedding, which is invariant too, is a thousand times as large as they are, and quickly made.
+    let halves = Hoisting.split(whole, varying: ["wave", "time.head", "time.blocks", "coefficients", "conditions"])
     return (halves.invariant, halves.varying)
   }
 
-  /// Embeddings of all timesteps of a run: input `"waves"` `[steps, frequencyWidth]`, outputs `"time.head"`
-  /// `[steps, width]` and `"time.blocks"` `[steps, 6 · width]`. Nil where the time is not tabulated.
+  /// Timesteps that the graph of `timeTables` embeds at once. Fixed, so that a plan's memory does not depend on the
+  /// number of steps.
+  public static let timesPerRun = 10
+
+  /// Embeddings of `timesPerRun` timesteps: input `"waves"` `[times, frequencyWidth]`, outputs `"time.head"`
+  /// `[times, width]` and `"time.blocks"` `[times, 6 · width]`. Nil where the time is not tabulated.
   /// - Throws: `LumosError` for weights that do not fit.
-  public func timeTables(steps: Int, _ weights: any WeightSource) throws -> Graph? {
+  public func timeTables(_ weights: any WeightSource) throws -> Graph? {
     guard shortcuts.contains(.tabulateTime) else { return nil }
     return try GraphBuilder.graph(of: "transformer", weights: weights) { builder throws(GraphBuilder.Failure) in
-      let waves = builder.input("waves", TensorType([steps, model.configuration.frequencyWidth], .f32))
+      let waves = builder.input("waves", TensorType([Self.timesPerRun, model.configuration.frequencyWidth], .f32))
       let time = try model.timeTables(waves, in: &builder)
       builder.output("time.head", time.head)
       builder.output("time.blocks", time.blocks)
@@ -141,7 +146,9 @@ public struct SamplerGraph: Sendable {
   }
 
   private func sequence(in builder: inout GraphBuilder) -> Sequence {
-    if shortcuts.contains(.shareConditions), let streams = model.streams(in: &builder) { return .apart(streams) }
+    if videos > 1, shortcuts.contains(.shareConditions), let streams = model.streams(in: &builder) {
+      return .apart(streams)
+    }
     return .joint(model.sequenceRelations(in: &builder))
   }
 
@@ -164,7 +171,7 @@ public struct SamplerGraph: Sendable {
     let (configuration, layout, keys) = (model.configuration, model.layout, keys(branch))
     let context = builder.input(
       "context." + branch.rawValue, TensorType([keys.count, configuration.textWidth], .f32))
-    let text = TransformerGraph.Text(
+    var text = TransformerGraph.Text(
       embedded: try model.textEmbedding(context, in: &builder), lastKeyCount: keys.lastKeyCount)
     let templates = templates(branch).map {
       builder.input($0, TensorType([layout.conditions, keys.count], .f32))
@@ -183,7 +190,7 @@ public struct SamplerGraph: Sendable {
       for latent in latents {
         velocities.append(
           try model.velocity(
-            latent: latent, conditions: conditions, text: text, modulation: modulation, relations: relations,
+            latent: latent, conditions: conditions, text: &text, modulation: modulation, relations: relations,
             in: &builder))
       }
       return velocities
@@ -191,7 +198,7 @@ public struct SamplerGraph: Sendable {
       // There are streams only where there are images.
       guard let conditions else { return [] }
       return try model.velocities(
-        latents: latents, conditions: conditions, text: text, templates: templates, modulation: modulation,
+        latents: latents, conditions: conditions, text: &text, templates: templates, modulation: modulation,
         streams: streams, in: &builder)
     }
   }

@@ -22,7 +22,7 @@ extension TransformerGraph {
   }
 
   /// Keys after norm and rotation, and values, `[tokens, width]` each.
-  struct KeyValue {
+  struct KeyValue: Sendable {
     let key: Graph.ValueID
     let value: Graph.ValueID
   }
@@ -37,18 +37,19 @@ extension TransformerGraph {
     _ x: Graph.ValueID, _ prefix: String, time: Graph.ValueID, text: Graph.ValueID, relations: Relations,
     in builder: inout GraphBuilder
   ) throws(GraphBuilder.Failure) -> Block {
-    try block(
-      x, prefix, table: blockTable(time, prefix, in: &builder), text: Text(embedded: text, lastKeyCount: 1),
-      relations: relations, in: &builder)
+    var text = Text(embedded: text, lastKeyCount: 1)
+    return try block(
+      x, prefix, table: blockTable(time, prefix, in: &builder), text: &text, relations: relations, in: &builder)
   }
 
   /// One block.
   /// - Parameters:
   ///   - table: the block's modulation `[6, width]`. Rows: shift, scale and gate of the self-attention, then of the
   ///     feed-forward.
+  ///   - text: takes the keys and values that the block makes of it, for other sequences with the same text.
   ///   - shared: keys and values of another stream that stand behind x's own in self-attention.
   func block(
-    _ x: Graph.ValueID, _ prefix: String, table: Graph.ValueID, text: Text, relations: Relations,
+    _ x: Graph.ValueID, _ prefix: String, table: Graph.ValueID, text: inout Text, relations: Relations,
     behind shared: KeyValue? = nil, in builder: inout GraphBuilder
   ) throws(GraphBuilder.Failure) -> Block {
     let (width, epsilon) = (configuration.width, configuration.epsilon)
@@ -60,7 +61,7 @@ extension TransformerGraph {
     x = try builder.gatedAdd(x, y, by: table, gateRow: 2, prefix + "gate1")
 
     y = try builder.layerNorm(x, prefix + "norm3", epsilon: epsilon)
-    let cross = try crossAttention(y, text: text, prefix + "cross_attn.", relations: relations, in: &builder)
+    let cross = try crossAttention(y, text: &text, prefix + "cross_attn.", relations: relations, in: &builder)
     y = try builder.linear(cross.result, prefix + "cross_attn.o", width)
     x = try builder.add(x, y, prefix + "cross_attn.residual")
 
@@ -116,12 +117,12 @@ extension TransformerGraph {
   /// Cross-attention to the text, biased towards the images' own words, without its output projection. All text
   /// positions take part, padding too, as published; the last key may stand for many.
   private func crossAttention(
-    _ y: Graph.ValueID, text: Text, _ prefix: String, relations: Relations, in builder: inout GraphBuilder
+    _ y: Graph.ValueID, text: inout Text, _ prefix: String, relations: Relations, in builder: inout GraphBuilder
   ) throws(GraphBuilder.Failure) -> (result: Graph.ValueID, bias: Graph.ValueID?) {
     let query = try normedProjection(y, prefix, "q", in: &builder)
-    let key = try normedProjection(text.embedded, prefix, "k", in: &builder)
-    let value = try builder.linear(text.embedded, prefix + "v", configuration.width)
-    var inputs = [query, key, value]
+    let ofText = try keyValue(&text, prefix, in: &builder)
+    let key = ofText.key
+    var inputs = [query, key, ofText.value]
     var kind = Attention.Bias.none
     var bias: Graph.ValueID?
     if let relation = relations.text {
@@ -136,6 +137,18 @@ extension TransformerGraph {
     let attention = Attention(
       heads: configuration.heads, scale: attentionScale, spans: [span], bias: kind, lastKeyCount: text.lastKeyCount)
     return (try builder.apply(attention, inputs, prefix + "attention"), bias)
+  }
+
+  /// A text's keys and values in one cross-attention: those that are known, or new ones.
+  private func keyValue(
+    _ text: inout Text, _ prefix: String, in builder: inout GraphBuilder
+  ) throws(GraphBuilder.Failure) -> KeyValue {
+    if let known = text.keyValues[prefix] { return known }
+    let made = KeyValue(
+      key: try normedProjection(text.embedded, prefix, "k", in: &builder),
+      value: try builder.linear(text.embedded, prefix + "v", configuration.width))
+    text.keyValues[prefix] = made
+    return made
   }
 
   /// `RMS(W x + b)` over the full width, before it is split into heads.

@@ -61,7 +61,7 @@ extension TransformerGraph {
   ///   - templates: of the text bias, `[conditions, keys]`; nil where it is zero.
   /// - Returns: the velocities `[latentFrames, h, w, outputChannels]`.
   func velocities(
-    latents: [Graph.ValueID], conditions: Graph.ValueID, text: Text, templates: Graph.ValueID?,
+    latents: [Graph.ValueID], conditions: Graph.ValueID, text: inout Text, templates: Graph.ValueID?,
     modulation: Modulation, streams: Streams, in builder: inout GraphBuilder
   ) throws(GraphBuilder.Failure) -> [Graph.ValueID] {
     var relations = streams.conditions
@@ -78,13 +78,13 @@ extension TransformerGraph {
         let y = try selfAttentionInput(images, prefix, table: table, in: &builder)
         shared = try keyValue(y, prefix + "self_attn.", relations: relations, in: &builder)
       } else {
-        let block = try block(images, prefix, table: table, text: text, relations: relations, in: &builder)
+        let block = try block(images, prefix, table: table, text: &text, relations: relations, in: &builder)
         shared = KeyValue(key: block.key, value: block.value)
         images = block.output
       }
       for index in videos.indices {
         videos[index] = try block(
-          videos[index], prefix, table: table, text: text, relations: streams.video, behind: shared, in: &builder
+          videos[index], prefix, table: table, text: &text, relations: streams.video, behind: shared, in: &builder
         ).output
       }
     }

@@ -41,6 +41,13 @@ public struct TransformerGraph: Sendable {
     public let embedded: Graph.ValueID
     /// How many positions the last key stands for.
     public let lastKeyCount: Int
+    /// Keys and values that blocks have made of it, by the prefix of their weights: all sequences read the same.
+    var keyValues: [String: KeyValue] = [:]
+
+    init(embedded: Graph.ValueID, lastKeyCount: Int) {
+      self.embedded = embedded
+      self.lastKeyCount = lastKeyCount
+    }
   }
 
   /// The timestep, embedded.
@@ -189,15 +196,15 @@ public struct TransformerGraph: Sendable {
     latent: Graph.ValueID, conditions: Graph.ValueID?, context: Graph.ValueID, time: TimeEmbedding,
     relations: Relations, allFrames: Bool = false, in builder: inout GraphBuilder
   ) throws(GraphBuilder.Failure) -> Graph.ValueID {
-    let text = Text(embedded: try textEmbedding(context, in: &builder), lastKeyCount: 1)
+    var text = Text(embedded: try textEmbedding(context, in: &builder), lastKeyCount: 1)
     return try velocity(
-      latent: latent, conditions: conditions, text: text, modulation: modulation(time, in: &builder),
+      latent: latent, conditions: conditions, text: &text, modulation: modulation(time, in: &builder),
       relations: relations, allFrames: allFrames, in: &builder)
   }
 
   /// The same with text and modulation embedded.
   func velocity(
-    latent: Graph.ValueID, conditions: Graph.ValueID?, text: Text, modulation: Modulation, relations: Relations,
+    latent: Graph.ValueID, conditions: Graph.ValueID?, text: inout Text, modulation: Modulation, relations: Relations,
     allFrames: Bool = false, in builder: inout GraphBuilder
   ) throws(GraphBuilder.Failure) -> Graph.ValueID {
     let shape = builder.shape(of: latent)
@@ -205,7 +212,7 @@ public struct TransformerGraph: Sendable {
     var x = try patchEmbedding(frames, in: &builder)
     for layer in 0..<configuration.layers {
       x = try block(
-        x, "blocks.\(layer).", table: modulation.blocks[layer], text: text, relations: relations, in: &builder
+        x, "blocks.\(layer).", table: modulation.blocks[layer], text: &text, relations: relations, in: &builder
       ).output
     }
     return try head(

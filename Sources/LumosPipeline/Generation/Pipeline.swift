@@ -147,11 +147,7 @@ public struct Pipeline: Sendable {
     let length = bundle.configuration.transformer.textLength
     let ids = try tokenizer.encode(scene.prompt, length: length)
     let negativeIDs = try tokenizer.encode(settings.negativePrompt, length: length)
-    let masks = try scene.entities.map { entity in
-      try EntityMask.mask(
-        promptIDs: ids, wordIDs: tokenizer.encode(entity.word, length: length), length: length, padID: tokenizer.padID,
-        endID: tokenizer.endID)
-    }
+    let masks = try scene.textMasks(tokenizer, length: length)
     for warning in try scene.textWarnings(tokenizer, length: length) { try onEvent(.warning(warning)) }
     return try recovery.run(onEvent) { backend in
       let session = try backend.makeSession(weights: bundle.umt5)

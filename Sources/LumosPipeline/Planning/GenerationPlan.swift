@@ -30,16 +30,39 @@ public struct GenerationPlan: Sendable {
     }
   }
 
-  /// Lengths of the prompts in tokens, end tokens included.
-  public struct TextLengths: Sendable, Hashable {
-    /// Of the prompt.
+  /// What decides how many text keys there are.
+  public struct Texts: Sendable, Hashable {
+    /// Length of the prompt in tokens, end token included.
     public let prompt: Int
-    /// Of the negative prompt.
+    /// Length of the negative prompt in tokens, end token included.
     public let negative: Int
+    /// For every reference image, which positions of the prompt its word covers.
+    public let masks: [[Bool]]
 
-    public init(prompt: Int, negative: Int) {
+    /// Texts of these lengths.
+    public init(prompt: Int, negative: Int, masks: [[Bool]]) {
       self.prompt = prompt
       self.negative = negative
+      self.masks = masks
+    }
+
+    /// Those of a scene. Errors as for `Tokenizer.encode`.
+    public init(
+      _ scene: Scene, negativePrompt: String, _ tokenizer: Tokenizer, length: Int
+    ) throws(LumosError) {
+      prompt = try tokenizer.encode(scene.prompt, length: length).count
+      negative = try tokenizer.encode(negativePrompt, length: length).count
+      masks = try scene.textMasks(tokenizer, length: length)
+    }
+
+    /// The longest that there are, with a word of two tokens for every image.
+    init(longest length: Int, conditions: Int) {
+      prompt = length
+      negative = length
+      masks = (0..<conditions).map { image in
+        let start = min(2 * image, max(length - 2, 0))
+        return (0..<length).map { $0 >= start && $0 < start + 2 }
+      }
     }
   }
 
@@ -53,13 +76,13 @@ public struct GenerationPlan: Sendable {
   /// Plans a generation.
   /// - Parameters:
   ///   - outline: how many reference images there are.
-  ///   - text: lengths of the prompts; nil for as many tokens as the model takes.
+  ///   - texts: nil for as many tokens as the model takes, and a word of two tokens for every image.
   ///   - summarize: plans a graph for the device in question.
   /// - Throws: `LumosError(.badInput)` if the weights do not fit or the sequence is longer than kernels can index;
   ///   whatever `summarize` throws.
   public init(
     _ configuration: ModelConfiguration, weights: Weights, outline: SceneOutline, settings: Settings,
-    ablation: Ablation = [], text: TextLengths? = nil, summarize: @escaping (Graph) throws -> PlanSummary
+    ablation: Ablation = [], texts: Texts? = nil, summarize: @escaping (Graph) throws -> PlanSummary
   ) throws {
     self.settings = settings
     layout = Layout(outline, settings, configuration, ablation)
@@ -70,11 +93,10 @@ public struct GenerationPlan: Sendable {
         advice: "ask for fewer frames or a smaller size")
     }
     let planner = Planner(configuration, weights, layout, settings, summarize)
-    let full = configuration.umt5.textLength
-    let text = text ?? TextLengths(prompt: full, negative: full)
-    var stages = [try planner.textEncoder(text)]
+    let texts = texts ?? Texts(longest: configuration.umt5.textLength, conditions: layout.conditions)
+    var stages = [try planner.textEncoder(texts)]
     if layout.conditions > 0 { stages.append(try planner.vaeEncode()) }
-    stages.append(try planner.transformer(text))
+    stages.append(try planner.transformer(texts))
     stages.append(try planner.vaeDecode())
     self.stages = stages
   }
@@ -148,10 +170,10 @@ private struct Planner {
   private var latentWidth: Int { settings.width / configuration.vae.spatialFactor }
   private var channels: Int { configuration.vae.latentChannels }
 
-  func textEncoder(_ text: GenerationPlan.TextLengths) throws -> StagePlan {
+  func textEncoder(_ texts: GenerationPlan.Texts) throws -> StagePlan {
     let session = PlanningSession()
     let encoder = UMT5Encoder(configuration.umt5, session: session, weights: weights.umt5)
-    for length in [text.prompt, text.negative] { _ = try encoder.encode(Array(repeating: 0, count: length)) }
+    for length in [texts.prompt, texts.negative] { _ = try encoder.encode(Array(repeating: 0, count: length)) }
     return try StagePlan(.textEncoder, session, evaluations: 2, summarize)
   }
 
@@ -164,7 +186,7 @@ private struct Planner {
     return try StagePlan(.vaeEncode, session, evaluations: layout.conditions, summarize)
   }
 
-  func transformer(_ text: GenerationPlan.TextLengths) throws -> StagePlan {
+  func transformer(_ texts: GenerationPlan.Texts) throws -> StagePlan {
     let session = PlanningSession()
     let sampler = Sampler(
       TransformerGraph(configuration.transformer, layout: layout), session: session, weights: weights.transformer,
@@ -172,23 +194,27 @@ private struct Planner {
     func context(_ length: Int) throws -> Tensor {
       try Tensor([length, configuration.transformer.textWidth], .f32)
     }
-    let length = configuration.transformer.textLength
     let guide = Sampler.Guide(
       conditions: layout.conditions > 0
         ? try Tensor([layout.conditions, latentHeight, latentWidth, channels], .f32) : nil,
-      masks: Array(repeating: Array(repeating: false, count: length), count: layout.conditions),
-      prompt: try context(text.prompt), negativePrompt: try context(text.negative), guidance: settings.guidance)
+      masks: texts.masks, prompt: try context(texts.prompt), negativePrompt: try context(texts.negative),
+      guidance: settings.guidance)
+    let noise = try Tensor([layout.latentFrames, latentHeight, latentWidth, channels], .f32)
     _ = try sampler.sample(
-      noise: Tensor([layout.latentFrames, latentHeight, latentWidth, channels], .f32), guide: guide,
+      noises: Array(repeating: noise, count: settings.seeds.count), guide: guide,
       schedule: Schedule(steps: settings.steps, shift: settings.shift))
-    return try StagePlan(.transformer, session, evaluations: 2 * settings.steps, summarize)
+    return try StagePlan(.transformer, session, evaluations: 2 * settings.steps * settings.seeds.count, summarize)
   }
 
   func vaeDecode() throws -> StagePlan {
     let session = PlanningSession()
-    let decoder = VAEDecoder(
-      configuration.vae, session: session, weights: weights.vae, latentHeight: latentHeight, latentWidth: latentWidth)
-    try decoder.decode(Tensor([layout.latentFrames, latentHeight, latentWidth, channels], .f32)) { _ in }
-    return try StagePlan(.vaeDecode, session, evaluations: layout.latentFrames, summarize)
+    for _ in settings.seeds {
+      // A decoder for every video: the last one's graphs are gone.
+      let decoder = VAEDecoder(
+        configuration.vae, session: session, weights: weights.vae, latentHeight: latentHeight, latentWidth: latentWidth)
+      try decoder.decode(Tensor([layout.latentFrames, latentHeight, latentWidth, channels], .f32)) { _ in }
+    }
+    return try StagePlan(
+      .vaeDecode, session, evaluations: layout.latentFrames * settings.seeds.count, summarize)
   }
 }

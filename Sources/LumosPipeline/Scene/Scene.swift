@@ -110,17 +110,25 @@ public struct Scene: Sendable {
     if whole.count > length {
       warnings.append("the caption has \(whole.count) tokens, and only the first \(length - 1) count")
     }
-    let ids = try tokenizer.encode(prompt, length: length)
-    for entity in entities {
-      let word = try tokenizer.encode(entity.word, length: length)
-      let mask = EntityMask.mask(
-        promptIDs: ids, wordIDs: word, length: length, padID: tokenizer.padID, endID: tokenizer.endID)
-      if !mask.contains(true) {
-        warnings.append(
-          "the caption does not contain \"\(entity.word)\" (\(entity.path)); nothing ties this image to the text")
-      }
+    for (entity, mask) in zip(entities, try textMasks(tokenizer, length: length)) where !mask.contains(true) {
+      warnings.append(
+        "the caption does not contain \"\(entity.word)\" (\(entity.path)); nothing ties this image to the text")
     }
     return warnings
+  }
+
+  /// For every reference image in canonical order, which of the prompt's `length` positions its word covers. Errors as
+  /// for `Tokenizer.encode`.
+  public func textMasks(_ tokenizer: Tokenizer, length: Int) throws(LumosError) -> [[Bool]] {
+    let ids = try tokenizer.encode(prompt, length: length)
+    var masks: [[Bool]] = []
+    for entity in entities {
+      let word = try tokenizer.encode(entity.word, length: length)
+      masks.append(
+        EntityMask.mask(
+          promptIDs: ids, wordIDs: word, length: length, padID: tokenizer.padID, endID: tokenizer.endID))
+    }
+    return masks
   }
 
   /// The published name of the output file, `<sample name>_sp1_<height>x<width>.mp4` with at most 150 characters of the
