@@ -71,14 +71,31 @@ public struct Graph: Sendable {
     public var hasWindows: Bool { !inputRows.isEmpty || !outputRows.isEmpty }
   }
 
+  /// What a state holds after a run.
+  public struct StateUpdate: Sendable, Hashable {
+    /// Name of the state.
+    public let state: String
+    /// What goes there.
+    public let value: ValueID
+    /// Whether the value goes behind what the state holds, whose first rows leave to make room: a history, a queue.
+    /// Otherwise it replaces the contents.
+    public let appends: Bool
+
+    init(state: String, value: ValueID, appends: Bool = false) {
+      self.state = state
+      self.value = value
+      self.appends = appends
+    }
+  }
+
   /// All values.
   public internal(set) var values: [Value] = []
   /// All nodes, in running order.
   public internal(set) var nodes: [Node] = []
   /// Results that the caller may fetch, by name.
   public internal(set) var outputs: [(name: String, value: ValueID)] = []
-  /// At the end of a run, each named state takes the value; all reads of the run have seen the old contents.
-  public internal(set) var stateUpdates: [(state: String, value: ValueID)] = []
+  /// At the end of a run, each named state takes its value; all reads of the run have seen the old contents.
+  public internal(set) var stateUpdates: [StateUpdate] = []
 
   /// The value behind an identity.
   public subscript(id: ValueID) -> Value { values[id.index] }
@@ -135,6 +152,8 @@ public enum WeightLayout: Sendable, Hashable {
   case shape(Shape)
   /// A convolution `[O, C, kt, kh, kw]` (or `[O, C, kh, kw]`) as `[O, kt, kh, kw, C]`.
   case channelsLast
+  /// The last frame of a convolution `[O, C, kt, kh, kw]` as `[O, 1, kh, kw, C]`: what acts on a video's first frame.
+  case lastFrame
   /// As `[O, C]`, rows `start ..< start + count` of the outermost axis, the other axes flattened.
   case rows(start: Int, count: Int)
 
@@ -143,8 +162,8 @@ public enum WeightLayout: Sendable, Hashable {
     let shape = type.shape
     switch self {
     case .shape(let other): return TensorType(other, type.dtype)
-    case .channelsLast:
-      let time = shape.rank == 5 ? shape[2] : 1
+    case .channelsLast, .lastFrame:
+      let time = self == .channelsLast && shape.rank == 5 ? shape[2] : 1
       return TensorType([shape[0], time, shape[-2], shape[-1], shape[1]], type.dtype)
     case .rows(_, let count):
       return TensorType(shape.rank == 1 ? [count] : [count, shape.rowCount], type.dtype)
@@ -157,17 +176,19 @@ public enum WeightLayout: Sendable, Hashable {
     case .shape(let other): return tensor.reshaped(other)
     case .rows(let start, let count):
       return tensor.rows(start..<start + count).reshaped(apply(tensor.type).shape)
-    case .channelsLast:
+    case .channelsLast, .lastFrame:
       let target = apply(tensor.type)
       let channels = target.shape[4]
       let positions = target.shape[1] * target.shape[2] * target.shape[3]
+      // Positions per output and channel as stored, of which the last are taken.
+      let stored = tensor.count / max(target.shape[0] * channels, 1)
       let size = tensor.dtype.byteCount
       return Tensor(target.shape, tensor.dtype) { out in
         tensor.withUnsafeBytes { bytes in
           for o in 0..<target.shape[0] {
             for c in 0..<channels {
               for p in 0..<positions {
-                let from = ((o * channels + c) * positions + p) * size
+                let from = ((o * channels + c + 1) * stored - positions + p) * size
                 let to = ((o * positions + p) * channels + c) * size
                 for byte in 0..<size { out[to + byte] = bytes[from + byte] }
               }

@@ -64,14 +64,13 @@ extension GraphBuilder {
   }
 
   /// A convolution with `prefix.weight [outputs, C, kernel…]` (kernel of two or three axes) and `prefix.bias`.
+  /// - Parameter layout: `.channelsLast`, or `.lastFrame` where all frames but x are zero.
   public mutating func convolution(
     _ x: Value, _ prefix: String, outputs: Int, kernel: [Int], stride: Conv3D.Stride = Conv3D.Stride(),
-    padding: Conv3D.Padding, history: Value? = nil
+    padding: Conv3D.Padding, history: Value? = nil, layout: WeightLayout = .channelsLast
   ) throws(Failure) -> Value {
     let stored = Shape([outputs, shape(of: x)[-1]] + kernel)
-    var inputs = [
-      x, try weight(prefix + ".weight", stored, layout: .channelsLast), try weight(prefix + ".bias", [outputs]),
-    ]
+    var inputs = [x, try weight(prefix + ".weight", stored, layout: layout), try weight(prefix + ".bias", [outputs])]
     if let history { inputs.append(history) }
     return try apply(Conv3D(stride: stride, padding: padding), inputs, prefix)
   }

@@ -84,7 +84,25 @@ public struct GraphBuilder {
   public mutating func output(_ name: String, _ value: Value) { graph.outputs.append((name, value)) }
 
   /// Lets the state `name` take `value` at the end of a run.
-  public mutating func update(state name: String, to value: Value) { graph.stateUpdates.append((name, value)) }
+  public mutating func update(state name: String, to value: Value) {
+    graph.stateUpdates.append(Graph.StateUpdate(state: name, value: value))
+  }
+
+  /// Lets the rows of `value`, which is no state itself, go behind those of the state `name` at the end of a run; as
+  /// many rows leave it in front. The state has been named before, and nothing else updates it.
+  public mutating func append(_ value: Value, toState name: String) {
+    guard let type = graph.states.first(where: { $0.name == name })?.type else {
+      preconditionFailure("there is no state \(name) to append to")
+    }
+    let own = graph[value].type
+    if case .state = graph[value].source { preconditionFailure("a state behind state \(name)") }
+    precondition(
+      own.dtype == type.dtype && type.shape.rank > 0
+        && own.shape.dimensions.dropFirst() == type.shape.dimensions.dropFirst()
+        && !graph.stateUpdates.contains { $0.state == name },
+      "\(own) behind state \(name) of \(type)")
+    graph.stateUpdates.append(Graph.StateUpdate(state: name, value: value, appends: true))
+  }
 
   private mutating func source(key: String, _ type: TensorType, _ source: Graph.Source) -> Value {
     if let known = named[key] {

@@ -40,7 +40,7 @@ public final class PlanningSession: Session {
 
   public func compile(_ graph: Graph) throws -> any Executable {
     for (name, type) in graph.states { states[name] = type }
-    for update in graph.stateUpdates { states[update.state] = graph[update.value].type }
+    for update in graph.stateUpdates where !update.appends { states[update.state] = graph[update.value].type }
     uses.append(Use(graph: graph))
     held.append(uses.indices.filter { uses[$0].isHeld })
     return PlanningExecutable(graph, index: uses.count - 1, self)

@@ -194,8 +194,11 @@ final class ReferenceExecutable<Scalar: ReferenceScalar>: Executable {
       fetched[name] = try contents(output.value).tensor
     }
     // All new state values are taken before any state changes: one may be another's old contents.
-    let updates = try graph.stateUpdates.map { ($0.state, try contents($0.value)) }
-    for (state, array) in updates { session.states[state] = array }
+    let updates = try graph.stateUpdates.map { ($0, try contents($0.value)) }
+    for (update, array) in updates {
+      let old = update.appends ? session.states[update.state] : nil
+      session.states[update.state] = old?.moved(up: array) ?? array
+    }
     return fetched
   }
 }
@@ -207,6 +210,11 @@ extension ReferenceArray {
     let shape = Shape([range.count] + shape.dimensions.dropFirst())
     return integers.isEmpty
       ? ReferenceArray(Array(values[part]), shape) : ReferenceArray(integers: Array(integers[part]), shape)
+  }
+
+  /// As many rows, the last of them those of `newer`.
+  func moved(up newer: ReferenceArray) -> ReferenceArray {
+    ReferenceArray(Array((values + newer.values).suffix(values.count)), shape)
   }
 
   /// The numbers as a tensor: float32, or float64 when that is the evaluation's type.

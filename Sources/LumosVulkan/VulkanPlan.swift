@@ -129,17 +129,35 @@ public struct VulkanPlan: Sendable {
     }
 
     // Updates that need not wait for the end, by the node that they follow.
-    var early: [Int: [(state: String, value: Graph.ValueID)]] = [:]
-    var late: [(state: String, value: Graph.ValueID)] = []
+    var early: [Int: [Graph.StateUpdate]] = [:]
+    var late: [Graph.StateUpdate] = []
     for (update, point) in zip(graph.stateUpdates, graph.updatePoints()) {
       if let point { early[point, default: []].append(update) } else { late.append(update) }
     }
 
     let profile = limits.slicingProfile
     var commands: [PlannedDispatch] = []
-    func update(_ state: String, from place: BufferRange) {
-      guard place.buffer != .state(state), !place.bytes.isEmpty else { return }
-      commands.append(.copy("state \(state)", from: place, to: BufferRange(.state(state), 0..<place.bytes.count)))
+    func update(_ update: Graph.StateUpdate, from place: BufferRange) {
+      let buffer = BufferID.state(update.state)
+      guard place.buffer != buffer, !place.bytes.isEmpty else { return }
+      var (end, new) = (place.bytes.count, place.bytes)
+      if update.appends {
+        end = states[update.state]?.byteCount ?? 0
+        if end == 0 { return }
+        new = max(new.lowerBound, new.upperBound - end)..<new.upperBound
+        // The older rows move up, no more of them at a time than leave: a copy must not overlap itself.
+        for start in stride(from: 0, to: end - new.count, by: new.count) {
+          let older = start + new.count..<min(start + 2 * new.count, end)
+          commands.append(
+            .copy(
+              "state \(update.state), moving up", from: BufferRange(buffer, older),
+              to: BufferRange(buffer, start..<start + older.count)))
+        }
+      }
+      commands.append(
+        .copy(
+          "state \(update.state)", from: BufferRange(place.buffer, new), to: BufferRange(buffer, end - new.count..<end))
+      )
     }
     for (index, node) in graph.nodes.enumerated() {
       func operand(_ id: Graph.ValueID, _ rows: Range<Int>?) -> PlacedOperand {
@@ -148,7 +166,7 @@ public struct VulkanPlan: Sendable {
       commands += try PlannedDispatch.lowering(
         node.op, label: node.label, inputs: node.inputs.enumerated().map { operand($1, node.inputRows[$0]) },
         outputs: node.outputs.enumerated().map { operand($1, node.outputRows[$0]) }, profile)
-      for (state, value) in early[index] ?? [] { update(state, from: range(value)) }
+      for new in early[index] ?? [] { update(new, from: range(new.value)) }
     }
 
     // All reads of a run see a state's old contents. Where those are read by the updates themselves, or fetched, they
@@ -166,8 +184,8 @@ public struct VulkanPlan: Sendable {
     let outputs = Dictionary(
       graph.outputs.map { ($0.name, (range: last($0.value), type: graph[$0.value].type)) },
       uniquingKeysWith: { first, _ in first })
-    let updates = late.map { (state: $0.state, from: last($0.value, besides: $0.state)) }
-    for (state, from) in updates { update(state, from: from) }
+    let updates = late.map { (new: $0, from: last($0.value, besides: $0.state)) }
+    for (new, from) in updates { update(new, from: from) }
 
     self.commands = commands
     barriers = Hazards.barriers(for: commands)
@@ -207,7 +225,7 @@ public struct VulkanPlan: Sendable {
   /// A state that is only updated has the type of its new value.
   private static func stateTypes(_ graph: Graph) throws -> [String: TensorType] {
     var types = Dictionary(graph.states.map { ($0.name, $0.type) }, uniquingKeysWith: { first, _ in first })
-    for update in graph.stateUpdates {
+    for update in graph.stateUpdates where !update.appends {
       let type = graph[update.value].type
       if let known = types[update.state], known != type {
         throw LumosError(.internalDefect, "the state is \(known) and is to become \(type)", at: update.state)

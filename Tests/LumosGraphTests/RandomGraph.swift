@@ -72,6 +72,15 @@ struct RandomGraph {
     builder.output("last", values[values.count - 1])
     for name in ["memory", "history"] where random.below(2) == 0 {
       let type = builder.graph.values.first { if case .state(name) = $0.source { true } else { false } }?.type
+      let rows = made.filter {
+        let value = builder.graph[$0]
+        guard case .node = value.source, value.type.shape[0] > 0 else { return false }
+        return value.type.shape.dimensions.dropFirst() == type?.shape.dimensions.dropFirst()
+      }
+      if random.below(2) == 0, let value = rows.randomElement(&random) {
+        builder.append(value, toState: name)
+        continue
+      }
       if let value = values.filter({ builder.type(of: $0) == type }).randomElement(&random) {
         builder.update(state: name, to: value)
       }

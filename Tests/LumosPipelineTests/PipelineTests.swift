@@ -25,7 +25,7 @@ import Testing
     let result = try pipeline.generate(request, to: out) { event in events.append("\(event)") }
     #expect(result.latentsSha256.count == 64)
     #expect(Set(result.seconds.keys) == Set(Stage.allCases))
-    #expect(events.count == 4 + 3 + 2 + 1)
+    #expect(events.count == 4 + 3 + 5 + 1)
     #expect(try VideoProbe.info(out).frameCount == 5)
   }
 

@@ -59,7 +59,7 @@ public enum Hoisting {
     var invariant = graph
     invariant.nodes = fixed
     invariant.outputs = []
-    invariant.stateUpdates = zip(carriers, crossing).map { ($0, $1) }
+    invariant.stateUpdates = zip(carriers, crossing).map { Graph.StateUpdate(state: $0, value: $1) }
     var remaining = graph
     remaining.nodes = rest
     for (name, value) in zip(carriers, crossing) {
@@ -95,7 +95,7 @@ extension Graph {
     }
     result.outputs = outputs.compactMap { output in renamed[output.value.index].map { (output.name, $0) } }
     result.stateUpdates = stateUpdates.compactMap { update in
-      renamed[update.value.index].map { (update.state, $0) }
+      renamed[update.value.index].map { StateUpdate(state: update.state, value: $0, appends: update.appends) }
     }
     return result
   }

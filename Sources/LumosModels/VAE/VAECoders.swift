@@ -47,8 +47,9 @@ public final class VAEEncoder {
     try session.resetStates()
     var latents: [Tensor] = []
     var start = 0
-    for index in 0..<model.configuration.latentFrames(frames: frames.shape[0]) {
-      let chunk: VAEGraph.Chunk = index == 0 ? .first : .later
+    let chunks = model.configuration.latentFrames(frames: frames.shape[0])
+    for index in 0..<chunks {
+      let chunk = VAEGraph.chunk(index, of: chunks)
       let count = model.frames(in: chunk)
       let executable = try executables[chunk] ?? session.compile(graph(chunk))
       executables[chunk] = executable
@@ -61,14 +62,27 @@ public final class VAEEncoder {
   }
 }
 
-/// Decodes latents of one size, latent frame by latent frame.
+/// Decodes latents of one size, latent frame by latent frame, and what comes of each frame by frame.
+///
+/// The lower levels turn a latent frame into up to four frames and leave them in a state, the queue; the upper levels
+/// take one of them per run. At 480 x 832 a value of the upper levels has 153 MB for one frame.
 public final class VAEDecoder {
+  /// The decoder's graphs.
+  public enum Part: Sendable, Hashable {
+    /// From the latent frame of a chunk, input `"latent"`, to the queue.
+    case lower(VAEGraph.Chunk)
+    /// From the queue's first frame to output `"frame"`.
+    case upper(VAEGraph.Chunk)
+  }
+
+  private static let queue = "decoder.queue"
+
   private let model: VAEGraph
   private let session: any Session
   private let weights: any WeightSource
   private let latentHeight: Int
   private let latentWidth: Int
-  private var executables: [VAEGraph.Chunk: any Executable] = [:]
+  private var executables: [Part: any Executable] = [:]
 
   /// - Parameters:
   ///   - session: made with `weights`, and for this decoder alone: every video resets its states.
@@ -86,17 +100,31 @@ public final class VAEDecoder {
     self.latentWidth = latentWidth
   }
 
-  /// The graph of a chunk: input `"latent"`, output `"frames"`.
-  public func graph(_ chunk: VAEGraph.Chunk) throws -> Graph {
+  /// The graph of a part. The upper levels treat first and later chunks alike.
+  public func graph(_ part: Part) throws -> Graph {
     try GraphBuilder.graph(of: "video decoder", weights: weights) { builder throws(GraphBuilder.Failure) in
-      let type = TensorType([1, latentHeight, latentWidth, model.configuration.latentChannels], .f32)
-      let latent = builder.input("latent", type)
-      builder.output("frames", try model.decode(latent, chunk: chunk, in: &builder))
+      let one = model.upperInput(height: latentHeight, width: latentWidth)
+      let waiting = TensorType(Shape([model.configuration.temporalFactor] + one.dimensions.dropFirst()), .f32)
+      switch part {
+      case .lower(let chunk):
+        let type = TensorType([1, latentHeight, latentWidth, model.configuration.latentChannels], .f32)
+        var frames = try model.decodeLower(builder.input("latent", type), chunk: chunk, in: &builder)
+        // The first chunk has one frame: copies of it fill the queue, so that it stands in front all the same.
+        while builder.shape(of: frames)[0] < waiting.shape[0] {
+          frames = try builder.concatenate(frames, frames, Self.queue)
+        }
+        builder.update(state: Self.queue, to: frames)
+      case .upper(let chunk):
+        let frame = try builder.slice(builder.state(Self.queue, waiting), 0..<1, Self.queue)
+        // Behind the others it is out of the way, and they move up.
+        builder.append(frame, toState: Self.queue)
+        builder.output("frame", try model.decodeUpper(frame, chunk: chunk, in: &builder))
+      }
     }
   }
 
   /// Decodes a normalised latent f32 `[T, h, w, latentChannels]` and hands over its frames as they are ready: f32
-  /// `[t, H, W, 3]`, one frame first and then four at a time, not clamped to [-1, 1].
+  /// `[1, H, W, 3]`, not clamped to [-1, 1].
   /// - Throws: `LumosError` for a checkpoint that does not fit; whatever the backend or `receive` throw.
   public func decode(_ latent: Tensor, receive: (Tensor) throws -> Void) throws {
     let frame = [latentHeight, latentWidth, model.configuration.latentChannels]
@@ -104,11 +132,20 @@ public final class VAEDecoder {
       latent.shape.rank == 4 && Array(latent.shape.dimensions[1...]) == frame, "latent \(latent.shape) for \(frame)")
     try session.resetStates()
     for index in 0..<latent.shape[0] {
-      let chunk: VAEGraph.Chunk = index == 0 ? .first : .later
-      let executable = try executables[chunk] ?? session.compile(graph(chunk))
-      executables[chunk] = executable
-      try receive(executable.run(["latent": latent.rows(index..<index + 1)], output: "frames"))
-      try Task.checkCancellation()
+      let chunk = VAEGraph.chunk(index, of: latent.shape[0])
+      _ = try executable(.lower(chunk)).run(["latent": latent.rows(index..<index + 1)], fetch: [])
+      let upper = try executable(.upper(chunk == .single ? .single : .later))
+      for _ in 0..<model.frames(in: chunk) {
+        try receive(upper.run([:], output: "frame"))
+        try Task.checkCancellation()
+      }
     }
+  }
+
+  private func executable(_ part: Part) throws -> any Executable {
+    if let known = executables[part] { return known }
+    let executable = try session.compile(graph(part))
+    executables[part] = executable
+    return executable
   }
 }

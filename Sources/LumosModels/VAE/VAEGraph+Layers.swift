@@ -5,9 +5,14 @@ import LumosTensor
 extension VAEGraph {
   /// A causal 3x3x3 convolution: two frames of history in front, one zero pixel around.
   func causalConvolution(
-    _ x: Graph.ValueID, _ prefix: String, outputs: Int, in builder: inout GraphBuilder
+    _ x: Graph.ValueID, _ prefix: String, outputs: Int, chunk: Chunk, in builder: inout GraphBuilder
   ) throws(GraphBuilder.Failure) -> Graph.ValueID {
-    try withHistory(of: 2, before: x, prefix, in: &builder) { history, builder throws(GraphBuilder.Failure) in
+    if chunk == .single {
+      return try builder.convolution(
+        x, prefix, outputs: outputs, kernel: [3, 3, 3], padding: Conv3D.Padding(leading: 1, trailing: 1),
+        layout: .lastFrame)
+    }
+    return try withHistory(of: 2, before: x, prefix, in: &builder) { history, builder throws(GraphBuilder.Failure) in
       try builder.convolution(
         x, prefix, outputs: outputs, kernel: [3, 3, 3], padding: Conv3D.Padding(leading: 1, trailing: 1),
         history: history)
@@ -16,15 +21,15 @@ extension VAEGraph {
 
   /// Norm, SiLU and convolution twice, and a shortcut around them.
   func residual(
-    _ x: Graph.ValueID, _ prefix: String, outputs: Int, in builder: inout GraphBuilder
+    _ x: Graph.ValueID, _ prefix: String, outputs: Int, chunk: Chunk, in builder: inout GraphBuilder
   ) throws(GraphBuilder.Failure) -> Graph.ValueID {
     let inputs = builder.shape(of: x)[3]
     var y = try builder.channelNorm(x, gamma: prefix + "residual.0.gamma", axes: 4)
     y = try builder.activation(.silu, y, prefix + "residual.1")
-    y = try causalConvolution(y, prefix + "residual.2", outputs: outputs, in: &builder)
+    y = try causalConvolution(y, prefix + "residual.2", outputs: outputs, chunk: chunk, in: &builder)
     y = try builder.channelNorm(y, gamma: prefix + "residual.3.gamma", axes: 4)
     y = try builder.activation(.silu, y, prefix + "residual.4")
-    y = try causalConvolution(y, prefix + "residual.6", outputs: outputs, in: &builder)
+    y = try causalConvolution(y, prefix + "residual.6", outputs: outputs, chunk: chunk, in: &builder)
     var shortcut = x
     if inputs != outputs {
       shortcut = try builder.linear(
@@ -70,7 +75,7 @@ extension VAEGraph {
     let y = try builder.convolution(
       x, prefix + "resample.1", outputs: channels, kernel: [3, 3], stride: Conv3D.Stride(space: 2),
       padding: Conv3D.Padding(leading: 0, trailing: 1))
-    if !temporal { return y }
+    if !temporal || chunk == .single { return y }
     return try withHistory(of: 1, before: y, prefix + "time_conv", in: &builder) {
       history, builder throws(GraphBuilder.Failure) in
       if chunk == .first { return y }
@@ -80,48 +85,42 @@ extension VAEGraph {
     }
   }
 
-  /// Twice the size with half the channels; if `temporal`, also twice the frame rate.
-  ///
-  /// The video's first frame stays single, and the later ones never see it: to them the video begins after it.
-  func upsample(
-    _ x: Graph.ValueID, _ prefix: String, temporal: Bool, chunk: Chunk, in builder: inout GraphBuilder
+  /// Twice as many frames; the video's first stays single, and the later ones never see it: to them the video begins
+  /// after it.
+  func doubleFrames(
+    _ x: Graph.ValueID, _ prefix: String, chunk: Chunk, in builder: inout GraphBuilder
+  ) throws(GraphBuilder.Failure) -> Graph.ValueID {
+    if chunk != .later { return x }
+    let channels = builder.shape(of: x)[3]
+    let pairs = try withHistory(of: 2, before: x, prefix + "time_conv", in: &builder) {
+      history, builder throws(GraphBuilder.Failure) in
+      try builder.convolution(
+        x, prefix + "time_conv", outputs: 2 * channels, kernel: [3, 1, 1],
+        padding: Conv3D.Padding(leading: 0, trailing: 0), history: history)
+    }
+    return try builder.apply(FrameInterleave(), [pairs], prefix + "interleave")
+  }
+
+  /// Twice the size with half the channels.
+  func enlarge(
+    _ x: Graph.ValueID, _ prefix: String, in builder: inout GraphBuilder
   ) throws(GraphBuilder.Failure) -> Graph.ValueID {
     let channels = builder.shape(of: x)[3]
-    var y = x
-    if temporal && chunk == .later {
-      y = try withHistory(of: 2, before: x, prefix + "time_conv", in: &builder) {
-        history, builder throws(GraphBuilder.Failure) in
-        try builder.convolution(
-          x, prefix + "time_conv", outputs: 2 * channels, kernel: [3, 1, 1],
-          padding: Conv3D.Padding(leading: 0, trailing: 0), history: history)
-      }
-      y = try builder.apply(FrameInterleave(), [y], prefix + "interleave")
-    }
-    y = try builder.apply(UpsampleNearest(), [y], prefix + "resample.0")
+    let doubled = try builder.apply(UpsampleNearest(), [x], prefix + "resample.0")
     return try builder.convolution(
-      y, prefix + "resample.1", outputs: channels / 2, kernel: [3, 3],
+      doubled, prefix + "resample.1", outputs: channels / 2, kernel: [3, 3],
       padding: Conv3D.Padding(leading: 1, trailing: 1))
   }
 
-  /// Gives `body` the state `prefix.cache`: the `count` frames before `x`; afterwards the state takes the last `count`
-  /// frames of them and x together.
+  /// Gives `body` the state `prefix.cache`: the `count` frames before `x`. Afterwards the frames of x go behind them.
   private func withHistory(
     of count: Int, before x: Graph.ValueID, _ prefix: String, in builder: inout GraphBuilder,
     _ body: (Graph.ValueID, inout GraphBuilder) throws(GraphBuilder.Failure) -> Graph.ValueID
   ) throws(GraphBuilder.Failure) -> Graph.ValueID {
-    let shape = builder.shape(of: x)
     let name = prefix + ".cache"
-    let frames = shape[0]
-    let history = builder.state(name, TensorType(Shape([count] + shape.dimensions.dropFirst()), .f32))
+    let history = builder.state(name, TensorType(Shape([count] + builder.shape(of: x).dimensions.dropFirst()), .f32))
     let result = try body(history, &builder)
-    var kept = x
-    if frames > count {
-      kept = try builder.slice(x, frames - count..<frames, name)
-    } else if frames < count {
-      let older = try builder.slice(history, frames..<count, name)
-      kept = try builder.concatenate(older, x, name)
-    }
-    builder.update(state: name, to: kept)
+    builder.append(x, toState: name)
     return result
   }
 }
