@@ -27,7 +27,9 @@ public enum Repetition {
       }
     }
     result.outputs = graph.outputs.map { ($0.name, current($0.value)) }
-    result.stateUpdates = graph.stateUpdates.map { ($0.state, current($0.value)) }
+    result.stateUpdates = graph.stateUpdates.map {
+      Graph.StateUpdate(state: $0.state, value: current($0.value), appends: $0.appends)
+    }
     return result.pruned()
   }
 }
