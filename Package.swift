@@ -97,7 +97,8 @@ let package = Package(
         "ShaderCompiler",
       ]),
     tests(
-      "PlanTests", ["LumosPipeline", "LumosVulkan", "LumosModels", "LumosGraph", "LumosOps", "LumosTensor"]),
+      "PlanTests",
+      ["LumosPipeline", "LumosVulkan", "LumosModels", "LumosGraph", "LumosOps", "LumosTensor", "CVulkan", "NullVulkan"]),
     tests(
       "FaultTests",
       [

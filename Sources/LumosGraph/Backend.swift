@@ -38,6 +38,17 @@ public protocol Session: AnyObject {
   func removeState(_ name: String)
   /// Largest number of bytes that the session has held on the device at once (0 where it does not count).
   var peakDeviceBytes: Int { get }
+  /// Hears during a run, between two submissions to the device, how many of how many are done. What it throws ends the
+  /// run. Backends that run a graph in one piece say nothing.
+  var onProgress: ((_ done: Int, _ count: Int) throws -> Void)? { get set }
+}
+
+extension Session {
+  /// Nobody is told.
+  public var onProgress: ((_ done: Int, _ count: Int) throws -> Void)? {
+    get { nil }
+    set {}
+  }
 }
 
 /// A compiled graph.

@@ -33,6 +33,8 @@ public final class VulkanDevice: Sendable {
   let transfers: Transfers
   let pipelineCache: PipelineCache
   let pipelines: Pipelines
+  /// How fast it has turned out to be.
+  let speed = SpeedMemory()
   /// How the device was opened.
   public let options: Options
 

@@ -5,6 +5,10 @@ import LumosTensor
 public struct RunTiming: Sendable, Hashable {
   /// Seconds from the first command's start to the last one's end; nil if the queue has no timestamps.
   public var seconds: Double?
+  /// Seconds that the host spent on submitting, waits not counted.
+  public var hostSeconds = 0.0
+  /// Seconds of each submission; empty if the queue has no timestamps.
+  public var submissionSeconds: [Double] = []
   /// Seconds of each command of the plan, where they were asked for.
   public var commandSeconds: [Double] = []
   /// Seconds from the first command's start to each command's start, likewise.
@@ -20,14 +24,23 @@ extension RunTiming {
     var end = 0.0
     for (number, commands) in submissions.enumerated() {
       end = max(end, marks[commands.lowerBound + number])
+      let first = end
       for index in commands {
         let start = end
         end = max(start, marks[index + number + 1])
         commandStarts.append(start)
         commandSeconds.append(end - start)
       }
+      submissionSeconds.append(end - first)
     }
     seconds = end
+  }
+
+  /// From the timestamps of a run whose commands are not timed: one where a submission begins and one where it ends.
+  init(submissionMarks marks: [Double]) {
+    let timed = RunTiming(marks: marks, submissions: (0..<marks.count / 2).map { $0..<$0 + 1 })
+    seconds = timed.seconds
+    submissionSeconds = timed.submissionSeconds
   }
 }
 
@@ -59,8 +72,8 @@ final class Recording {
     // Even a plan without commands is submitted, so that its timestamps and its end exist.
     let slices = submissions.isEmpty ? [0..<0] : submissions
     self.submissions = slices
-    // A timestamp where a submission begins, then one behind each command; or two in all.
-    let marks = timesCommands ? plan.count + slices.count : 2
+    // A timestamp where a submission begins, and then one behind each command, or one where the submission ends.
+    let marks = timesCommands ? plan.count + slices.count : 2 * slices.count
     timestamps = try context.timestampBits > 0 ? Timestamps(context, count: marks) : nil
 
     func place(_ range: BufferRange) throws -> DeviceRange {
@@ -82,25 +95,28 @@ final class Recording {
     for (number, slice) in slices.enumerated() {
       try commands.record(number) { buffer in
         if number == 0 { timestamps?.reset(buffer) }
-        if timesCommands || number == 0 { timestamps?.begin(buffer, slice.lowerBound + number) }
+        timestamps?.begin(buffer, timesCommands ? slice.lowerBound + number : 2 * number)
         for index in slice {
           if barriers[index] || timesCommands { context.barrier(buffer) }
           recorded[index].record(buffer, context, pipelines.layout)
           if timesCommands { timestamps?.end(buffer, index + number + 1) }
         }
-        guard number == slices.count - 1 else { return }
-        context.barrier(buffer, toHost: true)
-        if !timesCommands { timestamps?.end(buffer, 1) }
+        if number == slices.count - 1 { context.barrier(buffer, toHost: true) }
+        if !timesCommands { timestamps?.end(buffer, 2 * number + 1) }
       }
     }
   }
 
   /// Submits the command buffers and waits for the last.
-  func run() throws -> RunTiming {
-    try device.submissions.run(commands.buffers)
-    guard let marks = try timestamps?.seconds() else { return RunTiming(seconds: nil) }
-    guard timesCommands else { return RunTiming(seconds: marks[1]) }
-    return RunTiming(marks: marks, submissions: submissions)
+  /// - Parameter afterEach: hears between submissions how many are done; what it throws ends the run.
+  func run(afterEach: (_ done: Int) throws -> Void = { _ in }) throws -> RunTiming {
+    let hostSeconds = try device.submissions.run(commands.buffers, afterEach: afterEach)
+    let marks = try timestamps?.seconds()
+    var timing = marks.map {
+      timesCommands ? RunTiming(marks: $0, submissions: submissions) : RunTiming(submissionMarks: $0)
+    }
+    timing?.hostSeconds = hostSeconds
+    return timing ?? RunTiming(hostSeconds: hostSeconds)
   }
 
   private enum Command {

@@ -92,6 +92,7 @@ final class VulkanSession: Session {
   let pool: MemoryPool
   /// Memory of intermediate values, for all graphs of the session.
   let arena: SessionArena
+  var onProgress: ((_ done: Int, _ count: Int) throws -> Void)?
   private let source: any WeightSource
   private var weights: [WeightKey: DeviceTensor] = [:]
   private var states: [String: DeviceTensor] = [:]

@@ -4,8 +4,8 @@ import LumosTensor
 
 /// A graph planned, uploaded and recorded. See `Executable`.
 public final class VulkanExecutable: Executable {
-  /// What is run.
-  public let plan: VulkanPlan
+  /// What is run. The first runs may cut it anew, for the device's real speed.
+  public private(set) var plan: VulkanPlan
   /// Times of the last run; nil before the first.
   public private(set) var lastTiming: RunTiming?
 
@@ -14,7 +14,12 @@ public final class VulkanExecutable: Executable {
   private var given: Set<String> = []
   /// What commands refer to besides the session's arena, by identity.
   private let buffers: [BufferID: Allocation]
-  private let operands: SmallOperands
+  private var operands: SmallOperands
+  /// The graph after the passes, and what bounds its plan: to cut it anew.
+  private let graph: Graph
+  private var limits: VulkanPlan.Limits
+  /// Runs that may still cut it anew. On some devices the first takes longer than others, since kernels are compiled.
+  private var correctionsLeft = 3
   /// The plan in recorded form, and the arena for which it was recorded: addresses are part of it.
   private var recorded: (recording: Recording, arena: Int)?
 
@@ -27,14 +32,12 @@ public final class VulkanExecutable: Executable {
       backend.passes.apply(to: graph, tiling: backend.tiling)
     }
     let transfers = session.device.transfers
-    let plan = try backend.recorder.span(.plan, "plan") { try VulkanPlan(graph, backend.limits) }
+    var limits = backend.limits
+    if limits.correctsRates { limits.rates = session.device.speed.start(limits.rates) }
+    self.graph = graph
+    self.limits = limits
+    let plan = try Self.plan(graph, limits, session)
     self.plan = plan
-    if session.device.options.checked {
-      let violations = HazardChecker.violations(plan.commands, barriers: plan.barriers)
-      if let first = violations.first {
-        throw LumosError(.internalDefect, "the plan has \(violations.count) hazards, first \(first)")
-      }
-    }
 
     var buffers: [BufferID: Allocation] = [:]
     var inputs: [String: DeviceTensor] = [:]
@@ -67,6 +70,34 @@ public final class VulkanExecutable: Executable {
     self.inputs = inputs
     operands = try SmallOperands(plan.commands, session.device, session.pool)
     session.recordMemory()
+  }
+
+  private static func plan(
+    _ graph: Graph, _ limits: VulkanPlan.Limits, _ session: VulkanSession
+  ) throws -> VulkanPlan {
+    let plan = try session.recorder.span(.plan, "plan") { try VulkanPlan(graph, limits) }
+    if session.device.options.checked {
+      let violations = HazardChecker.violations(plan.commands, barriers: plan.barriers)
+      if let first = violations.first {
+        throw LumosError(.internalDefect, "the plan has \(violations.count) hazards, first \(first)")
+      }
+    }
+    return plan
+  }
+
+  /// Cuts the plan anew if a run has shown that the device's speed asks for other slices or submissions. Where values lie
+  /// does not depend on that.
+  private func learn(from timing: RunTiming) throws {
+    guard limits.correctsRates, !session.backend.timesCommands, correctionsLeft > 0,
+      let rates = plan.rates(measuredBy: timing, from: limits.rates)
+    else { return }
+    correctionsLeft -= 1
+    session.device.speed.note(rates)
+    limits.rates = rates
+    guard plan.isCutBadly(limits) else { return }
+    plan = try Self.plan(graph, limits, session)
+    recorded = nil
+    operands = try SmallOperands(plan.commands, session.device, session.pool)
   }
 
   /// The commands, recorded for the arena as it is now: at the first run, and again after the arena has grown.
@@ -121,7 +152,13 @@ public final class VulkanExecutable: Executable {
       try RedZones.mark(segment, transfers)
     }
     session.recordMemory()
-    let timing = try recorder.span(.wait, "submit and wait") { try recording.run() }
+    let count = plan.submissions.count
+    let timing = try recorder.span(.wait, "submit and wait") {
+      try recording.run { done in
+        try Task.checkCancellation()
+        try session.onProgress?(done, count)
+      }
+    }
     lastTiming = timing
     if let recorder { record(timing, recorder) }
     if checked {
@@ -129,13 +166,15 @@ public final class VulkanExecutable: Executable {
       try session.pool.verifyRedZones()
     }
 
-    return try Dictionary(
+    let results = try Dictionary(
       fetched.map { name, output in
         if output.range.bytes.isEmpty { return try (name, Tensor(output.type.shape, output.type.dtype)) }
         return try recorder.span(.download, "output \(name)", bytes: output.type.byteCount) {
           try (name, transfers.download(resolve(output.range), as: output.type))
         }
       }, uniquingKeysWith: { first, _ in first })
+    try learn(from: timing)
+    return results
   }
 
   /// What commands do, for profiles.

@@ -20,6 +20,9 @@ public struct VulkanPlan: Sendable {
     /// How fast the device is taken to be when work is cut. Cautious by default: a device that turns out faster loses
     /// little by short submissions, one that turns out slower is reset by its driver after long ones.
     public var rates: DeviceRates
+    /// Whether the first runs of a graph correct `rates` by what they took, and the work is then cut anew. Results stay
+    /// the same to the last bit: slices are whole tiles, whatever their number.
+    public var correctsRates = true
     /// Predicted seconds that a dispatch may take where its op can be sliced.
     public var secondsPerDispatch = Self.secondsPerDispatch
     /// Predicted seconds after which a submission ends: desktop drivers reset a device that computes for seconds.
@@ -236,7 +239,7 @@ public struct VulkanPlan: Sendable {
   }
 
   /// Cuts the commands into submissions.
-  private static func submissions(_ commands: [PlannedDispatch], _ limits: Limits) -> [Range<Int>] {
+  static func submissions(_ commands: [PlannedDispatch], _ limits: Limits) -> [Range<Int>] {
     var ranges: [Range<Int>] = []
     var start = 0
     var total = 0.0

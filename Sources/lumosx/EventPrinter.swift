@@ -32,6 +32,12 @@ struct EventPrinter {
         "event": "step", "step": .integer(index), "steps": .integer(count), "secondsLeft": .number(secondsLeft),
       ])
       progress("step \(index) of \(count), \(Self.duration(secondsLeft)) left", last: index == count)
+    case .progress(let stage, let fraction):
+      emit(["event": "progress", "stage": .string(stage.rawValue), "fraction": .number(fraction)])
+      // A line that is overwritten may change often; a log should not fill with them.
+      if isTerminal {
+        progress("\(Self.titles[stage] ?? stage.rawValue) \(Int((fraction * 100).rounded(.down))) %", last: false)
+      }
     case .frames(let count, let total):
       emit(["event": "frames", "frames": .integer(count), "total": .integer(total)])
       progress("frame \(count) of \(total)", last: count == total)

@@ -35,7 +35,7 @@ import Testing
     let plan = FaultPlan()
     let device = try Demo.device(plan, staged: fault.staged, validated: true)
     let scratch = try Scratch()
-    let pipeline = try Demo.pipeline(VulkanBackend(device: device))
+    let pipeline = try Demo.pipeline(Demo.backend(device))
     func generate() throws -> String { try pipeline.generate(Demo.request(), to: scratch.video).latentsSha256 }
 
     let undisturbed = try generate()
@@ -71,7 +71,7 @@ import Testing
   @Test func messagesNameTheMemory() throws {
     let plan = FaultPlan()
     let device = try Demo.device(plan, staged: true)
-    let pipeline = try Demo.pipeline(VulkanBackend(device: device))
+    let pipeline = try Demo.pipeline(Demo.backend(device))
     let scratch = try Scratch()
     func failed(_ point: FaultPlan.Point) throws -> LumosError {
       plan.arm(point, at: 0)

@@ -23,7 +23,7 @@ import Testing
 
     mutating func note(_ event: GenerationEvent, _ plan: FaultPlan) {
       switch event {
-      case .stage, .output: break
+      case .stage, .progress, .output: break
       case .step(let index, _, _):
         steps.append(index)
         submissions.append(plan.count(.deviceLoss))
@@ -43,7 +43,7 @@ import Testing
 
     init(staged: Bool = false) throws {
       scratch = try Scratch()
-      backend = VulkanBackend(device: try Demo.device(plan, staged: staged))
+      backend = Demo.backend(try Demo.device(plan, staged: staged))
     }
 
     /// Runs a generation; if it loses the device, the next one begins on the device that took over, whose kernels are
@@ -143,7 +143,7 @@ import Testing
   @Test func endsWithTryAgainIfNoDeviceIsLeft() throws {
     let plan = FaultPlan()
     let scratch = try Scratch()
-    let backend = VulkanBackend(device: try Demo.device(plan))
+    let backend = Demo.backend(try Demo.device(plan))
     plan.arm(.deviceLoss, at: 0)
     let pipeline = try Demo.pipeline(backend) { throw LumosError(.noDevice, "the device has disappeared") }
     let error = try failure("no device left") { _ = try pipeline.generate(Demo.request(), to: scratch.video) }

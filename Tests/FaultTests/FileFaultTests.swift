@@ -13,7 +13,7 @@ import Testing
     let scratch = try Scratch()
     func generate() throws {
       try FaultPlan.$files.withValue(plan) {
-        _ = try Demo.pipeline(VulkanBackend(device: device)).generate(Demo.request(), to: scratch.video)
+        _ = try Demo.pipeline(Demo.backend(device)).generate(Demo.request(), to: scratch.video)
       }
     }
     try generate()

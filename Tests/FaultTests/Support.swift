@@ -24,6 +24,13 @@ enum Demo {
     try Pipeline(bundle: ModelBundle(bundlePath), backend: backend, rebuild: rebuild)
   }
 
+  /// A backend that submits the same in every run: what comes first, second and so on must not depend on time.
+  static func backend(_ device: VulkanDevice) -> VulkanBackend {
+    var backend = VulkanBackend(device: device)
+    backend.limits.correctsRates = false
+    return backend
+  }
+
   /// A fresh device that follows `faults`: software Vulkan unless `LUMOSX_TEST_DEVICE` names another.
   static func device(
     _ faults: FaultPlan, staged: Bool = false, validated: Bool = false

@@ -11,7 +11,7 @@
 
 #define EXPORT __attribute__((visibility("default")))
 
-enum { HEAP_BYTES_LOG2 = 43, TICKS_PER_MARK = 1000 };
+enum { HEAP_BYTES_LOG2 = 43, TICKS_PER_MARK = 1000000 };
 
 // MARK: Objects. A dispatchable handle points to a place for the loader's table, which nobody fills here.
 
@@ -365,7 +365,7 @@ static void cmdFillBuffer(VkCommandBuffer b, VkBuffer to, VkDeviceSize offset, V
   (void)b, (void)to, (void)offset, (void)size, (void)word;
 }
 
-// MARK: Timestamps (mark i comes i microseconds after the first) and semaphores
+// MARK: Timestamps (mark i comes i milliseconds after the first) and semaphores
 
 static VkResult createQueryPool(
     VkDevice d, const VkQueryPoolCreateInfo *info, const VkAllocationCallbacks *a, VkQueryPool *result) {

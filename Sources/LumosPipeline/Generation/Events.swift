@@ -6,6 +6,9 @@ public enum GenerationEvent: Sendable {
   case stage(Stage)
   /// Step `index` (from 1) of `count` is done; the estimate of what is left covers the steps only.
   case step(index: Int, count: Int, secondsLeft: Double)
+  /// This much of a stage is done, from 0 to 1: between two steps, prompts or images that take long, twice a second at
+  /// most.
+  case progress(stage: Stage, fraction: Double)
   /// `count` frames of `total`, those of all videos, have gone to the encoder.
   case frames(count: Int, total: Int)
   /// A video is complete.

@@ -52,7 +52,7 @@ public struct Pipeline: Sendable {
   ///
   /// - Parameters:
   ///   - contactSheet: also write the frames side by side, PNG.
-  ///   - onEvent: hears of stages, steps and warnings; what it throws ends the work, between two steps or frames.
+  ///   - onEvent: hears of stages, steps and warnings; what it throws ends the work, between two submissions.
   /// - Throws: `LumosError`, `.tryAgain` if the device is lost (again, where it can be rebuilt); `CancellationError` if
   ///   the surrounding task is cancelled.
   public func generate(
@@ -152,8 +152,11 @@ public struct Pipeline: Sendable {
     return try recovery.run(onEvent) { backend in
       let session = try backend.makeSession(weights: bundle.umt5)
       let encoder = UMT5Encoder(bundle.configuration.umt5, session: session, weights: bundle.umt5)
-      let prompt = try encoder.encode(ids)
-      let negative = try encoder.encode(negativeIDs)
+      let (prompt, negative) = try StageProgress(stage: .textEncoder, units: 2).follow(session, onEvent) { promptDone in
+        let prompt = try encoder.encode(ids)
+        promptDone()
+        return (prompt, try encoder.encode(negativeIDs))
+      }
       clock.note(session)
       logger.debug("text encoded", metadata: ["tokens": "\(ids.count)", "negativeTokens": "\(negativeIDs.count)"])
       return (prompt, negative, masks)
@@ -173,11 +176,14 @@ public struct Pipeline: Sendable {
         width: settings.width)
       var values: [Float] = []
       var frame: [Int] = []
-      for image in images {
-        let latent = try encoder.encode(
-          ConditionImage.pixels(image, height: settings.height, width: settings.width))
-        values += latent.floats()
-        frame = Array(latent.shape.dimensions[1...])
+      try StageProgress(stage: .vaeEncode, units: images.count).follow(session, onEvent) { imageDone in
+        for image in images {
+          let latent = try encoder.encode(
+            ConditionImage.pixels(image, height: settings.height, width: settings.width))
+          values += latent.floats()
+          frame = Array(latent.shape.dimensions[1...])
+          imageDone()
+        }
       }
       clock.note(session)
       return Tensor(values, Shape([images.count] + frame))
@@ -199,13 +205,17 @@ public struct Pipeline: Sendable {
         weights: bundle.transformer, height: noises[0].shape[1], width: noises[0].shape[2])
       let start = StageClock.now()
       let first = kept?.nextStep ?? 0
-      let latents = try sampler.sample(
-        noises: noises, guide: guide, schedule: Schedule(steps: settings.steps, shift: settings.shift), resuming: kept
-      ) { step, _ in
-        let done = step.index + 1
-        if let every, done % every == 0 { kept = try step.state() }
-        let left = (StageClock.now() - start) / Double(done - first) * Double(step.count - done)
-        try onEvent(.step(index: done, count: step.count, secondsLeft: left))
+      let progress = StageProgress(stage: .transformer, units: settings.steps, done: first)
+      let latents = try progress.follow(session, onEvent) { stepDone in
+        try sampler.sample(
+          noises: noises, guide: guide, schedule: Schedule(steps: settings.steps, shift: settings.shift), resuming: kept
+        ) { step, _ in
+          let done = step.index + 1
+          stepDone()
+          if let every, done % every == 0 { kept = try step.state() }
+          let left = (StageClock.now() - start) / Double(done - first) * Double(step.count - done)
+          try onEvent(.step(index: done, count: step.count, secondsLeft: left))
+        }
       }
       clock.note(session)
       return latents

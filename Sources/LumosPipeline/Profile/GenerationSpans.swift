@@ -38,7 +38,7 @@ public struct GenerationSpans {
       recorder.record(.frames, name, time: last..<now)
       frames = count
       last = now
-    case .warning, .output: break
+    case .progress, .warning, .output: break
     }
   }
 
