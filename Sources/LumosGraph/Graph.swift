@@ -40,7 +40,7 @@ public struct Graph: Sendable {
   ///
   /// An operand or result may be a *window*: some rows of a value (indices of its outermost axis) instead of all of it.
   /// The op sees a tensor of just these rows. Several nodes then fill one value, each row of it once, and a row may be
-  /// read as soon as it is there. Models build nodes on whole values; `RowTiling` makes windows.
+  /// read as soon as it is there. Models build nodes on whole values; `PartPlacement` and `RowTiling` make windows.
   public struct Node: Sendable {
     /// What it does.
     public let op: any OpDescriptor

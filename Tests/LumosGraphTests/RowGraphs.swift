@@ -62,7 +62,7 @@ struct RowGraphs {
     let x = random.below(3) > 0 ? values[values.count - 1] : values[random.below(values.count)]
     let shape = builder.shape(of: x)
     let width = shape[1]
-    switch random.below(14) {
+    switch random.below(16) {
     case 0, 1:
       return [try builder.apply(Activation(.silu), [x], label)]
     case 2, 3, 4:
@@ -99,6 +99,12 @@ struct RowGraphs {
       return [try builder.apply(GatedAdd(gateRow: 0), [x, other, constant([1, width])], label)]
     case 12:
       return [try builder.apply(Modulate(shiftRow: 1, scaleRow: 0), [x, constant([2, width])], label)]
+    case 13, 14:
+      // Two row-wise results one behind the other, of which others may read one.
+      guard shape[0] <= 80 else { return [] }
+      let parts = try (0..<2).map { try builder.activation(.silu, x, "\(label) part \($0)") }
+      let kept = random.below(3) == 0 ? [parts[0]] : []
+      return kept + [try builder.concatenate(parts[0], parts[1], label)]
     default:
       // Rows move: the same number of them, in another order.
       let cut = random.below(shape[0] + 1)

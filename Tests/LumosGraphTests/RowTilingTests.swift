@@ -16,9 +16,16 @@ import Testing
   @Test("A thousand random graphs give the same results in blocks, and their plans are sound", arguments: 0..<10)
   func random(hundred: Int) throws {
     var cut = 0
+    var placed = 0
     for seed in (hundred * 100 + 1)...(hundred * 100 + 100) {
       let (graph, inputs) = try RowGraphs.make(seed: UInt64(seed))
-      let tiled = Self.tiling(seed: seed).apply(to: graph)
+      // Parts go to their places in every third graph.
+      let parts = seed.isMultiple(of: 3) ? PartPlacement.apply(to: graph) : graph
+      #expect(parts.defect == nil, "seed \(seed)")
+      let tiled = Self.tiling(seed: seed).apply(to: parts)
+      if parts.nodes.contains(where: { $0.hasWindows && !($0.op is Slice) }), tiled.nodes.count > parts.nodes.count {
+        placed += 1
+      }
       if tiled.nodes.contains(where: \.hasWindows) { cut += 1 }
       #expect(tiled.defect == nil, "seed \(seed)")
 
@@ -44,6 +51,7 @@ import Testing
       }
     }
     #expect(cut > 30, "only \(cut) of 100 graphs were cut")
+    #expect(placed > 3, "only \(placed) of 33 graphs had parts placed and were cut")
   }
 
   /// `x + W₂ gelu(W₁ norm(x))`, and what it needs.

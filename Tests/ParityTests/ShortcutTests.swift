@@ -86,6 +86,27 @@ import Testing
     }
   }
 
+  /// Graph passes under the shortcuts: every pass alone, every pass left out, none and all, two videos, and blocks of
+  /// rows so small that even these sequences are cut.
+  @Test func passesOnRandomScenes() throws {
+    var windows = 0
+    let choices = Passes.named.flatMap { [$0.pass, Passes.all.subtracting($0.pass)] } + [[], .all]
+    for sampling in Self.corners[3...4] + (200..<204).map({ .random($0) }) {
+      let plain = try sampling.run([], on: ReferenceBackend(), steps: 1, videos: 0..<2)
+      for passes in choices {
+        var backend = try Self.backend()
+        backend.passes = passes
+        backend.tiling = RowTiling(blockByteCount: 1 << 10, rowMultiple: 1)
+        Self.expectEqual(
+          try sampling.run(.standard, on: backend, steps: 1, videos: 0..<2), plain, "\(sampling), \(passes)")
+        let graphs = try sampling.sampler(.standard, on: backend).graphs(sampling.guide, videos: 2)
+        let step = passes.apply(to: try graphs.halves(sampling.weights).step, tiling: backend.tiling)
+        if passes == .all, step.nodes.contains(where: \.hasWindows) { windows += 1 }
+      }
+    }
+    #expect(windows >= 4)
+  }
+
   /// Videos that are sampled together are those that are sampled one by one.
   @Test(arguments: [false, true]) func videosTogether(_ onVulkan: Bool) throws {
     let backend: any Backend = onVulkan ? try Self.backend() : ReferenceBackend()

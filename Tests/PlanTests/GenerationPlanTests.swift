@@ -140,6 +140,10 @@ import Testing
     #expect(all > count * video && all - single < (count - 1) * video * 1001 / 1000)
     #expect(all <= count * (video * 1001 / 1000) + images)
     #expect(together.evaluations == count * alone.evaluations)
+    // Streams of the videos, and of one of them query, key and value: not as many as videos.
+    let stream = rows * width * 4
+    #expect(together.arenaBytes <= 1_020_000_000 + count * (stream + stream / 100))
+    #expect(Double(together.arenaBytes) <= 1.1 * Double(together.liveBytesMax) && together.dispatchesPerBlock <= 20)
     let (decoding, each) = (try #require(several[.vaeDecode]), try #require(one[.vaeDecode]))
     #expect(decoding.total(\.flops) == count * each.total(\.flops) && decoding.peakBytes == each.peakBytes)
     #expect(several[.vaeEncode]?.total(\.flops) == one[.vaeEncode]?.total(\.flops))

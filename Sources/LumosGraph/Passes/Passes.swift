@@ -21,19 +21,22 @@ public struct Passes: OptionSet, Sendable, Hashable {
   public static let removeDeadCode = Passes(rawValue: 1 << 4)
   /// Row-wise nodes run in blocks of rows where that saves memory.
   public static let tileRows = Passes(rawValue: 1 << 5)
+  /// Parts of a concatenation are made where the whole will be.
+  public static let placeParts = Passes(rawValue: 1 << 6)
 
   /// Every pass.
   public static let all: Passes = [
-    .fuseNorms, .fuseEpilogues, .fuseUpsampling, .joinProjections, .removeDeadCode, .tileRows,
+    .fuseNorms, .fuseEpilogues, .fuseUpsampling, .joinProjections, .removeDeadCode, .placeParts, .tileRows,
   ]
 
   /// Each pass with its name, for switches and tests.
   public static let named: [(name: String, pass: Passes)] = [
     ("fuseNorms", .fuseNorms), ("fuseEpilogues", .fuseEpilogues), ("fuseUpsampling", .fuseUpsampling),
-    ("joinProjections", .joinProjections), ("removeDeadCode", .removeDeadCode), ("tileRows", .tileRows),
+    ("joinProjections", .joinProjections), ("removeDeadCode", .removeDeadCode), ("placeParts", .placeParts),
+    ("tileRows", .tileRows),
   ]
 
-  /// `graph` after the chosen passes. Tiling comes last: the others know whole values only.
+  /// `graph` after the chosen passes. Those that make windows come last: the others know whole values only.
   public func apply(to graph: Graph, tiling: RowTiling = RowTiling()) -> Graph {
     var graph = graph
     if contains(.removeDeadCode) { graph = DeadCode.remove(from: graph) }
@@ -41,6 +44,7 @@ public struct Passes: OptionSet, Sendable, Hashable {
     if contains(.fuseUpsampling) { graph = Fusion.upsampling(graph) }
     if contains(.fuseEpilogues) { graph = Fusion.epilogues(graph) }
     if contains(.joinProjections) { graph = Fusion.projections(graph) }
+    if contains(.placeParts) { graph = PartPlacement.apply(to: graph) }
     if contains(.tileRows) { graph = tiling.apply(to: graph) }
     return graph
   }

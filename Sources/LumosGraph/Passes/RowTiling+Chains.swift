@@ -43,6 +43,10 @@ struct RegionPeaks {
     }
     let members = Set(region.nodes)
     for (index, node) in graph.nodes.enumerated() where !members.contains(index) {
+      // Rows of a value that the region makes too.
+      for id in node.outputs where index < (region.nodes.first ?? 0) {
+        if let place = places[id.index] { values[place].first = -1 }
+      }
       // What is read before the region starts is no longer needed for that.
       for id in node.inputs where index > (region.nodes.first ?? 0) {
         if let place = places[id.index] { values[place].last = .max }
@@ -50,6 +54,12 @@ struct RegionPeaks {
     }
     for id in graph.outputs.map(\.value) + graph.stateUpdates.map(\.value) {
       if let place = places[id.index] { values[place].last = .max }
+    }
+    for node in region.nodes.map({ graph.nodes[$0] }) {
+      // Other nodes make the other rows of such a value, which is therefore whole.
+      for id in node.outputRows.keys.map({ node.outputs[$0] }) {
+        if let place = places[id.index] { values[place].last = .max }
+      }
     }
     for place in values.indices { values[place].over = takeovers[values[place].id.index].flatMap { places[$0] } }
   }
@@ -151,7 +161,8 @@ struct Chain {
             blockValues[value] = id
             outputs[position] = id
           } else {
-            outputRows[position] = block
+            let start = node.outputRows[position]?.lowerBound ?? 0
+            outputRows[position] = start + block.lowerBound..<start + block.upperBound
           }
         }
         graph.nodes.append(

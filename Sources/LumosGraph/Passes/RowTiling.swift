@@ -29,13 +29,16 @@ public struct RowTiling: Sendable, Hashable {
   public func apply(to graph: Graph) -> Graph {
     let regions = Region.regions(of: graph)
     let takeovers = InPlace.takeovers(in: graph)
-    let floor = onlyAbovePeak ? Self.peakOutside(regions, of: graph) : 0
+    let live = MemoryPlan(graph: graph).liveBytes
+    let floor = onlyAbovePeak ? Self.peak(outside: regions, live) : 0
     // The chains by their last node, where all that any of their nodes reads exists.
     var chains: [Int: Chain] = [:]
     var members = Set<Int>()
     for region in regions where region.nodes.count > 1 {
       let peaks = RegionPeaks(region, of: graph, takeovers: takeovers, blockByteCount: blockByteCount)
-      for piece in peaks.pieces(least: blockByteCount, above: floor) {
+      // What else is alive meanwhile, whole or in blocks.
+      let others = region.nodes.enumerated().map { live[$1] - peaks.peak(of: $0..<$0 + 1) }.max() ?? 0
+      for piece in peaks.pieces(least: blockByteCount, above: floor - others) {
         let nodes = Array(region.nodes[piece])
         guard let chain = Chain(nodes, within: peaks.interior(of: piece), of: graph),
           let last = nodes.last, let blocks = blocks(of: chain)
@@ -70,10 +73,9 @@ public struct RowTiling: Sendable, Hashable {
   }
 
   /// The largest number of live bytes at nodes that no region can take in.
-  private static func peakOutside(_ regions: [Region], of graph: Graph) -> Int {
+  private static func peak(outside regions: [Region], _ live: [Int]) -> Int {
     let tileable = Set(regions.filter { $0.nodes.count > 1 }.flatMap(\.nodes))
-    return MemoryPlan(graph: graph).liveBytes.enumerated()
-      .reduce(0) { tileable.contains($1.offset) ? $0 : max($0, $1.element) }
+    return live.enumerated().reduce(0) { tileable.contains($1.offset) ? $0 : max($0, $1.element) }
   }
 }
 
@@ -90,16 +92,19 @@ struct Region {
       guard !taken.contains(first), let own = RowShape(graph.nodes[first], in: graph) else { return nil }
       var region = Region(nodes: [first])
       var made = Set(graph.nodes[first].outputs)
+      // A value of which the region makes some rows is whole only behind it.
+      var filled = Set(graph.nodes[first].outputRows.keys.map { graph.nodes[first].outputs[$0] })
       for index in (first + 1)..<graph.nodes.count {
         let node = graph.nodes[index]
         let reads = node.inputs.indices.filter { made.contains(node.inputs[$0]) }
         // A node that reads nothing of the region runs before it.
         if reads.isEmpty { continue }
         guard !taken.contains(index), let shape = RowShape(node, in: graph), shape.rows == own.rows,
-          reads.allSatisfy(shape.inputs.contains)
+          reads.allSatisfy({ shape.inputs.contains($0) && !filled.contains(node.inputs[$0]) })
         else { break }
         region.nodes.append(index)
         made.formUnion(node.outputs)
+        filled.formUnion(node.outputRows.keys.map { node.outputs[$0] })
       }
       taken.formUnion(region.nodes)
       return region
@@ -107,21 +112,22 @@ struct Region {
   }
 }
 
-/// How a row-wise node goes through its rows.
+/// How a row-wise node goes through its rows. Results may be windows: the rows of a window then are its rows.
 struct RowShape {
   /// Positions of the operands that go along, row by row.
   let inputs: Set<Int>
   /// Number of rows.
   let rows: Int
 
-  /// nil if the node is not row-wise, or works on windows already.
+  /// nil if the node is not row-wise, or reads windows.
   init?(_ node: Graph.Node, in graph: Graph) {
     let types = node.inputs.map { graph[$0].type }
-    guard !node.hasWindows, let inputs = node.op.rowInputs(types), !inputs.isEmpty, let first = node.outputs.first,
-      graph[first].type.shape.rank > 0
+    let results = graph.outputTypes(of: node).map(\.shape)
+    guard node.inputRows.isEmpty, let inputs = node.op.rowInputs(types), !inputs.isEmpty, let first = results.first,
+      first.rank > 0
     else { return nil }
-    let rows = graph[first].type.shape[0]
-    let going = inputs.map { types[$0].shape } + node.outputs.map { graph[$0].type.shape }
+    let rows = first[0]
+    let going = inputs.map { types[$0].shape } + results
     guard rows > 0, going.allSatisfy({ $0.rank > 0 && $0[0] == rows }) else { return nil }
     self.inputs = inputs
     self.rows = rows
