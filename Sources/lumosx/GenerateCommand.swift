@@ -56,6 +56,9 @@ struct GenerateCommand: ParsableCommand {
   @Option(help: "Mechanisms to switch off, separated by commas: r2pe, csam, mcam.")
   var without: Mechanisms?
 
+  @Option(help: "Shortcuts of the sampler, separated by commas, or none, standard or all. Default: standard.")
+  var shortcuts: ShortcutList?
+
   @Option(help: "Write the final latent [16, T, h, w] as safetensors.")
   var saveLatents: String?
 
@@ -79,7 +82,7 @@ struct GenerateCommand: ParsableCommand {
     var request = Request(
       scenePath: scene, mode: mode.value, size: size.map { ($0.height, $0.width) }, frames: frames, steps: steps,
       shift: shift, guidance: guidance, seed: seed, seeds: seeds?.values, negativePrompt: negative,
-      ablation: without?.ablation ?? [])
+      ablation: without?.ablation ?? [], shortcuts: shortcuts?.shortcuts ?? .standard)
     request.noise = try noise.map(Self.readNoise)
     let settings = try Settings(request, defaults: bundle.configuration)
     let path =
@@ -151,6 +154,31 @@ struct Seeds: ExpressibleByArgument {
     values = numbers.compactMap { $0 }
     if values.count < numbers.count { return nil }
   }
+}
+
+/// Names of the sampler's shortcuts on the command line, separated by commas; `none`, `standard` and `all` for sets.
+struct ShortcutList: ExpressibleByArgument {
+  /// The shortcuts.
+  let shortcuts: Shortcuts
+
+  init?(argument: String) {
+    switch argument.lowercased() {
+    case "none": shortcuts = []
+    case "standard": shortcuts = .standard
+    case "all": shortcuts = .all
+    default:
+      var shortcuts: Shortcuts = []
+      for name in argument.split(separator: ",", omittingEmptySubsequences: false) {
+        guard let known = Shortcuts.named.first(where: { $0.name.lowercased() == name.lowercased() }) else {
+          return nil
+        }
+        shortcuts.insert(known.shortcut)
+      }
+      self.shortcuts = shortcuts
+    }
+  }
+
+  static var allValueStrings: [String] { Shortcuts.named.map(\.name) + ["none", "standard", "all"] }
 }
 
 /// `--mode` on the command line.

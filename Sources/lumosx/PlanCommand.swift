@@ -67,6 +67,9 @@ struct PlanCommand: ParsableCommand {
   @Option(help: "A graph pass to leave out; may be repeated.")
   var withoutPass: [PassList] = []
 
+  @Option(help: "Shortcuts of the sampler, separated by commas, or none, standard or all. Default: standard.")
+  var shortcuts: ShortcutList?
+
   @Flag(help: "One JSON object.")
   var json = false
 
@@ -106,7 +109,8 @@ struct PlanCommand: ParsableCommand {
     let subject = try subject(bundle)
     let request = Request(
       scenePath: scene ?? "", mode: mode.value, size: size.map { ($0.height, $0.width) }, frames: frames,
-      steps: steps, seeds: seeds.map { (0..<UInt64($0.count)).map { $0 } })
+      steps: steps, seeds: seeds.map { (0..<UInt64($0.count)).map { $0 } },
+      shortcuts: shortcuts?.shortcuts ?? .standard)
     let settings = try Settings(request, defaults: configuration)
     let passes = withoutPass.reduce(self.passes?.passes ?? .all) { $0.subtracting($1.passes) }
     let plan = try GenerationPlan(

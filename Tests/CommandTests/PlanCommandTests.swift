@@ -61,6 +61,14 @@ import Testing
     let all = try kernels([])
     #expect(try kernels(["--without-pass", "fuseNorms"]) > all)
     #expect(try kernels(["--passes", "none"]) > kernels(["--passes", "fuseNorms,removeDeadCode"]))
+    // Without shortcuts there is more to do in every step; two videos are less work than twice one.
+    func flops(_ more: [String]) throws -> Int {
+      let run = try Command(arguments + ["--json"] + more)
+      return try #require(try JSONValue(parsing: run.output)["stages"]?.array?[2]["flops"]?.integer, "\(run.errors)")
+    }
+    #expect(try kernels(["--shortcuts", "none"]) > all)
+    #expect(try flops(["--shortcuts", "none"]) > flops(["--shortcuts", "foldPadding"]))
+    #expect(try flops(["--seeds", "2"]) < 2 * flops([]) && flops(["--seeds", "2"]) == flops(["--seeds", "5,9"]))
     // A faster device needs less time and the same kernels.
     let fast = try Command(arguments + ["--json", "--tflops", "1000", "--gbps", "1000"])
     let total = try #require(try JSONValue(parsing: fast.output)["total"])
@@ -124,7 +132,7 @@ import Testing
     arguments: [
       ["--layout", "x3"], ["--device", "cpu"], ["--device", "quantum"], ["--size", "481x832"], ["--frames", "80"],
       ["--steps", "0"], ["--memory", "much"], ["--memory", "-1"], ["--tflops", "0"], ["--gbps", "nan"],
-      ["--dtype", "i8"], ["--without-pass", "fuseAll"],
+      ["--dtype", "i8"], ["--without-pass", "fuseAll"], ["--shortcuts", "some"], ["--seeds", "0"], ["--seeds", "1,1x"],
     ])
   func refusals(arguments: [String]) throws {
     let run = try Command(["plan", "--weights", Command.demoBundle.path] + arguments)

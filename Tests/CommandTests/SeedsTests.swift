@@ -35,6 +35,12 @@ import Testing
       #expect(try VideoProbe.info(path("v-seed\(seed).mp4")).frameCount == 5)
     }
     #expect(try GenerateTests.distance(path("l-seed3.safetensors"), path("l-seed4.safetensors")) > 0.1)
+    let plain = try Command(
+      common + [
+        "--seed", "3", "--shortcuts", "none", "-o", path("plain.mp4"), "--save-latents", path("plain.safetensors"),
+      ])
+    #expect(plain.status == 0, "\(plain.errors)")
+    #expect(try GenerateTests.distance(path("l-seed3.safetensors"), path("plain.safetensors")) <= 1e-10)
 
     let events = try GenerateTests.events(together)
     let frames = events.filter { $0["event"]?.string == "frames" }

@@ -202,7 +202,8 @@ public struct Pipeline: Sendable {
       let session = try backend.makeSession(weights: bundle.transformer)
       let sampler = Sampler(
         TransformerGraph(bundle.configuration.transformer, layout: layout), session: session,
-        weights: bundle.transformer, height: noises[0].shape[1], width: noises[0].shape[2])
+        weights: bundle.transformer, height: noises[0].shape[1], width: noises[0].shape[2],
+        shortcuts: settings.shortcuts)
       let start = StageClock.now()
       let first = kept?.nextStep ?? 0
       let progress = StageProgress(stage: .transformer, units: settings.steps, done: first)

@@ -30,11 +30,14 @@ public struct Request: Sendable {
   public var noise: Tensor?
   /// Mechanisms switched off (the paper's ablations).
   public var ablation: Ablation
+  /// Work that the sampler leaves out; the result is the same up to rounding.
+  public var shortcuts: Shortcuts
 
   public init(
     scenePath: String, mode: Mode = .subject, size: (height: Int, width: Int)? = nil, frames: Int? = nil,
     steps: Int? = nil, shift: Double? = nil, guidance: Float? = nil, seed: UInt64? = nil, seeds: [UInt64]? = nil,
-    negativePrompt: String? = nil, noise: Tensor? = nil, ablation: Ablation = []
+    negativePrompt: String? = nil, noise: Tensor? = nil, ablation: Ablation = [],
+    shortcuts: Shortcuts = .standard
   ) {
     self.scenePath = scenePath
     self.mode = mode
@@ -48,6 +51,7 @@ public struct Request: Sendable {
     self.negativePrompt = negativePrompt
     self.noise = noise
     self.ablation = ablation
+    self.shortcuts = shortcuts
   }
 }
 
@@ -73,6 +77,8 @@ public struct Settings: Sendable {
   public var seed: UInt64 { seeds[0] }
   /// Text that guidance leads away from.
   public let negativePrompt: String
+  /// Work that the sampler leaves out.
+  public let shortcuts: Shortcuts
 
   /// Fills a request's gaps from the bundle's defaults.
   /// - Throws: `LumosError(.usage)` for a size, number of frames or steps that the model cannot make.
@@ -87,6 +93,7 @@ public struct Settings: Sendable {
     guidance = request.guidance ?? sampling.guidance
     seeds = request.seeds ?? [request.seed ?? sampling.seed]
     negativePrompt = request.negativePrompt ?? sampling.negativePrompt
+    shortcuts = request.shortcuts
 
     if request.seeds != nil {
       if request.seed != nil || request.noise != nil {

@@ -190,7 +190,7 @@ private struct Planner {
     let session = PlanningSession()
     let sampler = Sampler(
       TransformerGraph(configuration.transformer, layout: layout), session: session, weights: weights.transformer,
-      height: latentHeight, width: latentWidth)
+      height: latentHeight, width: latentWidth, shortcuts: settings.shortcuts)
     func context(_ length: Int) throws -> Tensor {
       try Tensor([length, configuration.transformer.textWidth], .f32)
     }
