@@ -1,8 +1,12 @@
 // main() of kernels whose output elements are independent of each other.
 //
 // The including shader declares push constants `p` with `result` and `count`, and defines element(i), the value of
-// output i. Every invocation makes four of them, a workgroup's width apart so that neighbours touch neighbouring
+// output i; one whose result is not float32 defines STORE(i, value) as well. Every invocation makes four of them, a workgroup's width apart so that neighbours touch neighbouring
 // addresses, and loads all four before it stores: that keeps enough loads in flight to fill the memory bus.
+#ifndef STORE
+#define STORE(i, value) p.result.at[i] = value
+#endif
+
 layout(local_size_x = 128) in;
 
 const uint per_invocation = 4;
@@ -17,6 +21,6 @@ void main() {
   }
   for (uint k = 0; k < per_invocation; k++) {
     const uint i = first + 128 * k;
-    if (i < p.count) p.result.at[i] = values[k];
+    if (i < p.count) STORE(i, values[k]);
   }
 }

@@ -6,11 +6,11 @@
 // x [.., depth], width, depth and groups.
 #extension GL_EXT_control_flow_attributes : require
 #include "Common/types.glsl"
-#include "Common/bias.glsl"
+#include "Common/typed.glsl"
 #include "Common/epilogue.glsl"
 
 layout(local_size_x = 128) in;
-layout(constant_id = 0) const uint BIAS = BIAS_ABSENT;
+layout(constant_id = 0) const uint BIAS = TYPE_ABSENT;
 layout(constant_id = 1) const uint EPILOGUE = EPILOGUE_NONE;
 
 const uint INVOCATIONS = 128;
@@ -51,6 +51,6 @@ void linear_group(WEIGHTS weight, FloatsIn bias, FloatsOut y, FloatsIn residual,
     const uint first = lane * INVOCATIONS;
     const float sum = (partial[first] + partial[first + 1]) + (partial[first + 2] + partial[first + 3]);
     const uint at = row * p.width + column;
-    y.at[at] = finish(sum + load_bias(bias, BIAS, column), residual, load_gate(gate, EPILOGUE, column), EPILOGUE, at);
+    y.at[at] = finish(sum + load_element(bias, BIAS, column), residual, load_gate(gate, EPILOGUE, column), EPILOGUE, at);
   }
 }

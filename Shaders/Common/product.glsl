@@ -13,7 +13,7 @@
 // Shared memory at that tile and depth 16: 12.5 KiB.
 #extension GL_EXT_control_flow_attributes : require
 #include "Common/types.glsl"
-#include "Common/bias.glsl"
+#include "Common/typed.glsl"
 #include "Common/epilogue.glsl"
 
 layout(local_size_x = 128) in;
@@ -23,7 +23,7 @@ layout(constant_id = 0) const uint TILE_ROWS = 64;
 layout(constant_id = 1) const uint TILE_COLUMNS = 128;
 layout(constant_id = 2) const uint TILE_DEPTH = 16;
 layout(constant_id = 3) const uint LANES_X = 16;
-layout(constant_id = 4) const uint BIAS = BIAS_ABSENT;
+layout(constant_id = 4) const uint BIAS = TYPE_ABSENT;
 layout(constant_id = 5) const uint EPILOGUE = EPILOGUE_NONE;
 
 const uint INVOCATIONS = 128;
@@ -79,7 +79,7 @@ void write_sums(
   [[unroll]] for (uint j = 0; j < COLUMNS; j++) {
     const uint column = first_column + gl_LocalInvocationIndex % LANES_X + j * LANES_X;
     if (column >= width) continue;
-    const float offset = load_bias(bias, BIAS, column);
+    const float offset = load_element(bias, BIAS, column);
     const float factor = load_gate(gate, EPILOGUE, column);
     [[unroll]] for (uint i = 0; i < ROWS; i++) {
       const uint row = first_row + gl_LocalInvocationIndex / LANES_X + i * LANES_Y;

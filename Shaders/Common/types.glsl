@@ -12,6 +12,7 @@ layout(buffer_reference, scalar, buffer_reference_align = 4) buffer FloatsOut { 
 layout(buffer_reference, scalar, buffer_reference_align = 4) readonly buffer UintsIn { uint at[]; };
 layout(buffer_reference, scalar, buffer_reference_align = 4) readonly buffer IntsIn { int at[]; };
 layout(buffer_reference, scalar, buffer_reference_align = 2) readonly buffer HalvesIn { uint16_t at[]; };
+layout(buffer_reference, scalar, buffer_reference_align = 2) buffer HalvesOut { uint16_t at[]; };
 
 // f16 and bf16 weights are read as 16-bit patterns and widened by integer work and unpackHalf2x16, so that no
 // optional arithmetic feature is needed.

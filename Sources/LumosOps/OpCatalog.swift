@@ -8,6 +8,7 @@ public enum OpCatalog {
     ChannelNorm.self,
     Concatenate.self,
     Conv3D.self,
+    Convert.self,
     Elementwise.self,
     Embedding.self,
     FrameInterleave.self,

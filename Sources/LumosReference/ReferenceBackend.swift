@@ -4,15 +4,18 @@ import LumosTensor
 
 /// The CPU backend: interprets graphs node by node, as built, in float32.
 ///
-/// It is what the Vulkan backend is held against, and what runs where there is no GPU.
+/// In half precision it rounds where the graph says so (`Precision`), and computes in float32 all the same. It is what the Vulkan backend is held against, and what runs where there is no GPU.
 public struct ReferenceBackend: Backend {
   public let name = "cpu"
+  /// In which types values are kept.
+  public var precision: Precision
   private var recorder: ProfileRecorder?
 
   /// Where profiles show the nodes.
   static let queue = Profile.Queue(device: "cpu", name: "interpreter")
 
-  public init() {}
+  /// A backend of this precision.
+  public init(precision: Precision = .single) { self.precision = precision }
 
   public func profiled(by recorder: ProfileRecorder) -> any Backend {
     var copy = self
@@ -26,19 +29,21 @@ public struct ReferenceBackend: Backend {
 
   /// A session in another precision: `Double` shows how far float32 itself is from exact arithmetic.
   public func makeSession<S: ReferenceScalar>(weights: any WeightSource, scalar: S.Type) -> any Session {
-    ReferenceSession<S>(weights: weights, recorder)
+    ReferenceSession<S>(weights: weights, precision, recorder)
   }
 }
 
 /// Weights and states of the CPU backend, in one number type.
 final class ReferenceSession<Scalar: ReferenceScalar>: Session {
   fileprivate let recorder: ProfileRecorder?
+  private let precision: Precision
   private let source: any WeightSource
   private var weights: [String: ReferenceArray<Scalar>] = [:]
   fileprivate var states: [String: ReferenceArray<Scalar>] = [:]
 
-  init(weights: any WeightSource, _ recorder: ProfileRecorder?) {
+  init(weights: any WeightSource, _ precision: Precision, _ recorder: ProfileRecorder?) {
     source = weights
+    self.precision = precision
     self.recorder = recorder
   }
 
@@ -46,6 +51,7 @@ final class ReferenceSession<Scalar: ReferenceScalar>: Session {
   var peakDeviceBytes: Int { 0 }
 
   func compile(_ graph: Graph) throws -> any Executable {
+    let graph = precision.apply(to: graph)
     for node in graph.nodes where !(node.op is any ReferenceKernel) {
       throw OpError(type(of: node.op).name, "has no CPU reference (\(node.label))")
     }

@@ -1,3 +1,5 @@
+import LumosGraph
+
 /// Devices to plan for where there is none: a small table of assumptions.
 ///
 /// Profiles are what drivers of such devices report. Rates are guesses at what the float32 kernels of this engine reach,
@@ -59,6 +61,10 @@ public struct DeviceClass: Sendable, Hashable {
       }
     return all.first { $0.name == name } ?? all[0]
   }
+
+  /// In which types values are kept unless somebody chooses: half where a GPU computes. What a processor gains in memory
+  /// it loses in time, and on it results should be those of the reference.
+  public var precision: Precision { profile.isProcessor ? .single : .half(.f16) }
 
   /// Limits of plans for the class.
   public var limits: VulkanPlan.Limits {

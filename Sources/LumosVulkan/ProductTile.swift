@@ -42,20 +42,20 @@ struct ProductTile: Hashable {
 
   /// Specialisation constants 0 to 5 of the shader.
   func specialization(bias: DType?, epilogue: Linear.Epilogue = .none) -> [UInt32] {
-    [UInt32(rows), UInt32(columns), UInt32(depth), UInt32(lanes), BiasType.code(bias), epilogue.constant]
+    [UInt32(rows), UInt32(columns), UInt32(depth), UInt32(lanes), ElementType.code(bias), epilogue.constant]
   }
 }
 
-/// How the shaders of `Common/bias.glsl` are told the type of an optional vector.
-enum BiasType {
-  /// The specialisation constant for a vector of this type, or for none.
+/// How the shaders of `Common/typed.glsl` are told the type of a tensor, which may be absent.
+enum ElementType {
+  /// The specialisation constant for a tensor of this type, or for none.
   static func code(_ dtype: DType?) -> UInt32 {
     switch dtype {
     case nil: 0
     case .f32: 1
     case .f16: 2
     case .bf16: 3
-    case let other?: preconditionFailure("a vector of \(other.rawValue)")
+    case let other?: preconditionFailure("a tensor of \(other.rawValue)")
     }
   }
 }

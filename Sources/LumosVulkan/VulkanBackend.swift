@@ -14,6 +14,8 @@ public struct VulkanBackend: Backend {
   public var limits: VulkanPlan.Limits
   /// Rewrites that graphs undergo before they are planned.
   public var passes: Passes
+  /// In which types values are kept.
+  public var precision = Precision.single
   /// How the pass `tileRows` cuts.
   public var tiling = RowTiling()
 

@@ -29,7 +29,7 @@ public final class VulkanExecutable: Executable {
     self.session = session
     let backend = session.backend
     let graph = backend.recorder.span(.plan, "passes") {
-      backend.passes.apply(to: graph, tiling: backend.tiling)
+      backend.passes.apply(to: backend.precision.apply(to: graph), tiling: backend.tiling)
     }
     let transfers = session.device.transfers
     var limits = backend.limits

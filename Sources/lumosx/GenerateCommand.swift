@@ -23,6 +23,8 @@ struct GenerateCommand: ParsableCommand {
 
   @OptionGroup var deviceOptions: DeviceOptions
 
+  @OptionGroup var precision: PrecisionOptions
+
   @Option(help: "Height and width in pixels, as HxW; multiples of 16.")
   var size: PixelSize?
 
@@ -95,7 +97,7 @@ struct GenerateCommand: ParsableCommand {
     for path in latentPaths ?? [] { try OutputPath.check(path) }
     let profiler = try profile.map { try ProfileOutput(path: $0) }
 
-    let device = try deviceOptions.makeBackend { printer.warning($0) }
+    let device = precision.applied(to: try deviceOptions.makeBackend { printer.warning($0) })
     let backend = profiler?.attach(to: device) ?? device
     printer.begin(device: backend.name, settings)
     // A driver that resets the device costs a step, not the generation.

@@ -24,6 +24,9 @@ struct ParityCommand: ParsableCommand {
 
   @OptionGroup var deviceOptions: DeviceOptions
 
+  @Option(help: "Precision in which networks are compared with goldens: single, or half with the bounds for it.")
+  var precision: PrecisionOptions.Choice = .single
+
   @Option(help: "Only cases whose name contains this text.")
   var filter: String?
 
@@ -40,7 +43,7 @@ struct ParityCommand: ParsableCommand {
   func run() throws {
     Interruption.listen()
     try Reporting.run {
-      let target = try ParityTarget(deviceOptions)
+      let target = try ParityTarget(deviceOptions, precision.value)
       var results: [ParityResult] = []
       for opCase in OpSuite.cases() where filter.map({ opCase.title.contains($0) }) ?? true {
         try Interruption.check()
@@ -48,7 +51,10 @@ struct ParityCommand: ParsableCommand {
       }
       if let golden {
         let chosen = filter ?? ""
-        try GoldenSuite(golden).run(on: target.backend, matching: { chosen.isEmpty || $0.contains(chosen) }) {
+        try GoldenSuite(golden).run(
+          on: target.backend, precision: precision == .half ? .mixed : .float32,
+          matching: { chosen.isEmpty || $0.contains(chosen) }
+        ) {
           report(ParityResult($0, device: target.backend.name), into: &results)
         }
       }
@@ -86,18 +92,24 @@ private struct ParityTarget {
   let backend: any Backend
   private let runner: OpRunner?
 
-  init(_ options: DeviceOptions) throws {
+  init(_ options: DeviceOptions, _ precision: Precision) throws {
     switch try options.choice() {
-    case .cpu: self.init(device: nil)
+    case .cpu: self.init(device: nil, precision)
     case .automatic:
       let best = try? DeviceSelection.auto.choose(from: VulkanDevice.descriptions())
-      self.init(device: try best.map { try VulkanDevice(.index($0.index)) })
-    case .vulkan(let selection): self.init(device: try DeviceOptions.device(selection))
+      self.init(device: try best.map { try VulkanDevice(.index($0.index)) }, precision)
+    case .vulkan(let selection): self.init(device: try DeviceOptions.device(selection), precision)
     }
   }
 
-  private init(device: VulkanDevice?) {
-    backend = device.map { VulkanBackend(device: $0) } ?? ReferenceBackend()
+  private init(device: VulkanDevice?, _ precision: Precision) {
+    if let device {
+      var vulkan = VulkanBackend(device: device)
+      vulkan.precision = precision
+      backend = vulkan
+    } else {
+      backend = ReferenceBackend(precision: precision)
+    }
     runner = device.map { OpRunner($0) }
   }
 

@@ -55,6 +55,8 @@ struct PlanCommand: ParsableCommand {
       "A class of devices (\(DeviceClass.all.map(\.name).joined(separator: ", "))), or vulkan:INDEX or vulkan:NAME."))
   var device = "discrete"
 
+  @OptionGroup var precision: PrecisionOptions
+
   @Option(help: "TFLOP/s that the device reaches. Default: an assumption for its class.")
   var tflops: Double?
 
@@ -112,11 +114,12 @@ struct PlanCommand: ParsableCommand {
       steps: steps, seeds: seeds.map { (0..<UInt64($0.count)).map { $0 } },
       shortcuts: shortcuts?.shortcuts ?? .standard)
     let settings = try Settings(request, defaults: configuration)
+    let precision = precision.resolved(for: target.deviceClass)
     let passes = withoutPass.reduce(self.passes?.passes ?? .all) { $0.subtracting($1.passes) }
     let plan = try GenerationPlan(
       configuration, weights: described, outline: subject.outline, settings: settings,
       ablation: without?.ablation ?? [], texts: subject.texts(bundle, settings)
-    ) { try target.summary(of: $0, passes) }
+    ) { try target.summary(of: precision.apply(to: $0), passes) }
 
     if dot != nil || svg != nil {
       let drawings = try BlockDrawing.drawings(
@@ -124,7 +127,7 @@ struct PlanCommand: ParsableCommand {
       if let dot { try AtomicFile.write(GraphDrawing.dot(drawings), to: dot) }
       if let svg { try AtomicFile.write(GraphDrawing.svg(drawings), to: svg) }
     }
-    let report = PlanReport(plan, device: target.name, budget: budget)
+    let report = PlanReport(plan, device: target.name, precision: precision, budget: budget)
     for line in json ? [report.json.text()] : report.lines { Reporting.line(line) }
     return plan.shortage(budget: budget)
   }
@@ -157,6 +160,8 @@ struct PlanCommand: ParsableCommand {
 /// What a plan is for.
 private struct PlanTarget {
   let name: String
+  /// The class that it belongs to.
+  let deviceClass: DeviceClass
   /// Memory of the device, where there is one.
   let memoryBytes: Int?
   private let limits: VulkanPlan.Limits
@@ -167,6 +172,7 @@ private struct PlanTarget {
     var rates: DeviceRates
     if let known = DeviceClass.named(text) {
       (name, memoryBytes, limits, rates) = ("\(known.name) (\(known.meaning))", nil, known.limits, known.rates)
+      deviceClass = known
     } else {
       guard case .vulkan(let selection) = try? DeviceOptions.choice(text) else {
         throw LumosError(
@@ -181,7 +187,8 @@ private struct PlanTarget {
       name = found.name
       memoryBytes = found.availableBytes
       limits = VulkanPlan.Limits(found)
-      rates = DeviceClass.of(found).rates
+      deviceClass = .of(found)
+      rates = deviceClass.rates
     }
     for (option, value) in [("--tflops", tflops), ("--gbps", gbps)] {
       guard let value, !(value.isFinite && value > 0 && value <= 1e9) else { continue }

@@ -7,11 +7,13 @@ import LumosPipeline
 struct PlanReport {
   private let plan: GenerationPlan
   private let device: String
+  private let precision: Precision
   private let budget: Int?
 
-  init(_ plan: GenerationPlan, device: String, budget: Int?) {
+  init(_ plan: GenerationPlan, device: String, precision: Precision, budget: Int?) {
     self.plan = plan
     self.device = device
+    self.precision = precision
     self.budget = budget
   }
 
@@ -29,7 +31,8 @@ struct PlanReport {
         "width": .integer(settings.width), "frames": .integer(settings.frames), "steps": .integer(settings.steps),
         "videos": .integer(settings.seeds.count),
       ],
-      "device": .string(device), "memoryBudgetBytes": budget.map { .integer($0) } ?? nil,
+      "device": .string(device), "precision": .string(precision.name),
+      "memoryBudgetBytes": budget.map { .integer($0) } ?? nil,
       "ladder": .array(plan.ladder(budget: budget).map { .string($0) }),
       "stages": .array(plan.stages.map(json)),
       "total": [
@@ -83,7 +86,8 @@ struct PlanReport {
     let humans = layout.humanGroups.map(String.init).joined(separator: ", ")
     var lines = [
       "\(settings.height)x\(settings.width), \(settings.frames) frames, \(settings.steps) steps, "
-        + (settings.seeds.count > 1 ? "\(settings.seeds.count) videos, " : "") + "on \(device)",
+        + (settings.seeds.count > 1 ? "\(settings.seeds.count) videos, " : "")
+        + "on \(device), \(precision.name) precision",
       "\(layout.tokens) tokens: \(layout.latentFrames) latent frames and \(layout.conditions) reference images of "
         + "\(layout.rows) x \(layout.columns)" + (humans.isEmpty ? "" : ", people with \(humans) images"),
       "",

@@ -25,6 +25,7 @@ import Testing
     let plan = try JSONValue(parsing: run.output)
     #expect(plan["layout"]?["tokens"]?.integer == 43680)
     #expect(plan["layout"]?["humanGroups"]?.array?.compactMap(\.integer) == [3, 3])
+    #expect(plan["precision"]?.string == "half")
     for key in ["device", "memoryBudgetBytes", "ladder", "stages"] { #expect(plan[key] != nil, "\(key)") }
     #expect(plan["memoryBudgetBytes"] == .null)
     #expect(plan["ladder"]?.array?.compactMap(\.string) == ["stageByStage"])
@@ -35,6 +36,7 @@ import Testing
       let (arena, live) = try (#require(stage["arenaBytes"]?.integer), #require(stage["liveBytesMax"]?.integer))
       #expect(arena >= live && Double(arena) <= 1.1 * Double(live))
     }
+    #expect(try #require(stages[3]["peakBytes"]?.integer) <= 3 << 30)
     let transformer = stages[2]
     // 50 steps of two evaluations of 385 TFLOP.
     let flops = try #require(transformer["flops"]?.integer)

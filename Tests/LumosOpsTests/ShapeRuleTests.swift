@@ -94,6 +94,9 @@ struct ShapeRuleTests {
     Refusal("biases of some layers only", MultiLinear(count: 2), [2, 4], [3, 4], [3, 4], [3]),
     Refusal("bias of another width", MultiLinear(count: 2), [2, 4], [3, 4], [3, 4], [4], [4]),
     Refusal("channels that differ", Conv3D(padding: noPadding), [1, 4, 4, 3], [8, 1, 3, 3, 4], [8]),
+    Refusal("a type that is not half", Convert(to: .i32), [4]),
+    Refusal("a type that is no conversion", Convert(to: .f32), [4]),
+    Refusal("a type without fractions", ChannelNorm(dtype: .i32), [2, 4], [4]),
     Refusal("frames too few", Conv3D(padding: noPadding), [2, 4, 4, 3], [8, 3, 3, 3, 3], [8]),
     Refusal(
       "history of another frame size", Conv3D(padding: noPadding), [1, 4, 4, 3], [8, 3, 1, 1, 3], [8], [2, 4, 5, 3]),

@@ -21,6 +21,7 @@ struct Mutant: Sendable, CustomStringConvertible {
   enum Symptom: String, Sendable {
     case error = "NMSE"
     case notANumber = "NaN"
+    case infinite = "infinity"
     case guardViolation = "wrote outside its operands"
   }
 

@@ -117,6 +117,10 @@ private let productMutants: [Mutant] = [
     [.init([3, 5, 6, 4]), .init([8, 3, 3, 3, 4]), .init([8]), .init([2, 5, 6, 4])],
     .source(
       "is_past ? frame :", by: "is_past ? max(frame, 1) - 1 :")),
+  Mutant(
+    "Conv3D: frames in f16 are read as bf16", Conv3D(padding: .init(leading: 1, trailing: 1)),
+    [.init([1, 5, 6, 4], .f16), .init([8, 3, 3, 3, 4]), .init([8]), .init([2, 5, 6, 4], .f16)],
+    .dispatches { $0.changingLast { $0.specialization[7] = 3 } }),
 ]
 
 private let attentionMutants: [Mutant] = [
@@ -198,7 +202,16 @@ private let elementMutants: [Mutant] = [
     symptom: .notANumber, .dispatches { $0.changingLast { $0.grid.x -= 1 } }),
   Mutant(
     "Slice: elements past the end are written", Slice(start: 0, count: 500), [.init([500])], symptom: .guardViolation,
-    .source("if (i < p.count) p.result", by: "p.result")),
+    .source("if (i < p.count) STORE", by: "STORE")),
+  Mutant(
+    "Convert: ties round up", Convert(to: .f16), [.init([2], .f32, .values([1 + 0x1p-11, 1]))],
+    .source("(rebiased >> 13 & 1)", by: "1")),
+  Mutant(
+    "Convert: large numbers become infinite", Convert(to: .f16), [.init([2], .f32, .values([65520, 1]))],
+    symptom: .infinite, .source("if (magnitude >= 0x477ff000u) return sign | 0x7bffu;", by: "")),
+  Mutant(
+    "Convert: small numbers are flushed to zero", Convert(to: .f16), [.init([2], .f32, .values([0x1p-20, 0x1p-21]))],
+    .source("if (shift > 24) return sign;", by: "return sign;")),
   Mutant(
     "Slice: one element late", Slice(start: 3, count: 4), [.init([7, 1])], symptom: .notANumber,
     .dispatches { $0.changingLast { $0.exchange(.input(0, offset: 12), .input(0, offset: 16)) } }),

@@ -12,7 +12,7 @@ import Testing
   /// A plan of the published configuration; `inspect` sees every graph after its passes.
   static func plan(
     _ outline: String = people, size: (Int, Int) = (480, 832), frames: Int = 81, steps: Int = 2,
-    seeds: Int = 1, ablation: Ablation = [], passes: Passes = .all,
+    seeds: Int = 1, ablation: Ablation = [], passes: Passes = .all, precision: Precision = .single,
     inspect: @escaping (Graph, VulkanPlan) -> Void = { _, _ in }
   ) throws -> GenerationPlan {
     let configuration = ModelConfiguration()
@@ -23,7 +23,7 @@ import Testing
       configuration, weights: .init(configuration, dtype: .f16), outline: SceneOutline(outline),
       settings: Settings(request, defaults: configuration), ablation: ablation
     ) { graph in
-      let graph = passes.apply(to: graph)
+      let graph = passes.apply(to: precision.apply(to: graph))
       let plan = try VulkanPlan(graph, device.limits)
       inspect(graph, plan)
       return plan.summary(of: graph, rates: device.rates)

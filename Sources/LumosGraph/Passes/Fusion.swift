@@ -5,7 +5,7 @@ import LumosOps
 /// A node may be taken into its reader when the reader is its only one, so that its result need not exist. The joined
 /// node stands where the reader stood: everything that either of them reads exists by then.
 public enum Fusion {
-  /// `LayerNorm` + `Modulate`, `RMSNorm` + `Rotary`, `ChannelNorm` + `Activation`.
+  /// `LayerNorm` + `Modulate`, `RMSNorm` + `Rotary`, `ChannelNorm` + `Activation` + `Convert`.
   public static func norms(_ graph: Graph) -> Graph {
     absorb(graph) { reader, producer, position in
       guard position == 0 else { return nil }
@@ -14,8 +14,10 @@ public enum Fusion {
         return (LayerNorm(epsilon: norm.epsilon, modulation: modulate), producer.inputs + reader.inputs.dropFirst())
       case (let norm as RMSNorm, let rotary as Rotary) where norm.rotary == nil:
         return (RMSNorm(epsilon: norm.epsilon, rotary: rotary), producer.inputs + reader.inputs.dropFirst())
-      case (let norm as ChannelNorm, let activation as Activation) where norm.activation == nil:
+      case (let norm as ChannelNorm, let activation as Activation) where norm.activation == nil && norm.dtype == .f32:
         return (ChannelNorm(activation: activation.kind), producer.inputs)
+      case (let norm as ChannelNorm, let convert as Convert) where norm.dtype == .f32:
+        return (ChannelNorm(activation: norm.activation, dtype: convert.dtype), producer.inputs)
       default: return nil
       }
     }

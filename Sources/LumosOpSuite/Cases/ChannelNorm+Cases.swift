@@ -15,16 +15,36 @@ extension ChannelNorm: OpCases {
     let tiny = OpCase.Input([3, 96], .f32, .normal(deviation: 1e-13))
     cases.append(OpCase("length near 1e-12", op, [tiny, .init([96])]))
     cases.append(OpCase("zero", op, [.init([2, 96], .f32, .values([Float](repeating: 0, count: 192))), .init([96])]))
-    cases += activeCases
+    cases += activeCases + halfCases
     for (name, shape): (String, Shape) in [
-      ("VAE last level, 4 frames 480x832", [4, 480, 832, 96]), ("VAE first level", [1, 60, 104, 384]),
+      ("VAE last level, frame of 480x832", [1, 480, 832, 96]), ("VAE first level", [1, 60, 104, 384]),
     ] {
       cases.append(OpCase(name, op, [.init(shape), .init([shape[3]], .bf16)], dtype: .bf16, purpose: .benchmark))
     }
     cases.append(
       OpCase(
-        "silu, VAE last level, 4 frames 480x832", ChannelNorm(activation: .silu),
-        [.init([4, 480, 832, 96]), .init([96], .bf16)], dtype: .bf16, purpose: .benchmark))
+        "silu, VAE last level, frame of 480x832", ChannelNorm(activation: .silu),
+        [.init([1, 480, 832, 96]), .init([96], .bf16)], dtype: .bf16, purpose: .benchmark))
+    return cases
+  }
+
+  /// With results in f16 and bf16.
+  private static var halfCases: [OpCase] {
+    var cases: [OpCase] = []
+    for dtype: DType in [.f16, .bf16] {
+      for shape: Shape in [[1], [17, 7], [5, 63], [2, 3, 5, 67], [0, 4], [3, 9, 13, 192]] {
+        let op = ChannelNorm(activation: .silu, dtype: dtype)
+        cases.append(
+          OpCase("silu \(shape) to \(dtype.rawValue)", op, [.init(shape), .init([shape[-1]])], dtype: dtype))
+      }
+      let plain = ChannelNorm(dtype: dtype)
+      cases.append(
+        OpCase("[7, 65] to \(dtype.rawValue), gain f16", plain, [.init([7, 65]), .init([65], .f16)], dtype: dtype))
+    }
+    cases.append(
+      OpCase(
+        "silu, VAE last level, frame of 480x832, to f16", ChannelNorm(activation: .silu, dtype: .f16),
+        [.init([1, 480, 832, 96]), .init([96], .bf16)], dtype: .bf16, purpose: .benchmark))
     return cases
   }
 

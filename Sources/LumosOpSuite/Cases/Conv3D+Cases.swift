@@ -4,17 +4,18 @@ import LumosTensor
 extension Conv3D: OpCases {
   public static var cases: [OpCase] { parityCases + fusedCases + benchmarkCases }
 
-  /// A case: x `[frames, height, width, channels]`, kernel `[outputs, kt, kh, kw, channels]`, history frames.
+  /// A case: x `[frames, height, width, channels]` of type `type`, kernel `[outputs, kt, kh, kw, channels]`, history
+  /// frames.
   private static func make(
     _ note: String, _ op: Conv3D, _ x: Shape, outputs: Int, kernel: [Int], history: Int = 0, _ dtype: DType = .f32,
-    bias: DType = .f32, purpose: OpCase.Purpose = .parity
+    bias: DType = .f32, frames type: DType = .f32, purpose: OpCase.Purpose = .parity
   ) -> OpCase {
     let weight = Shape([outputs] + kernel + [x[3]])
     let deviation = 1 / Float(weight.rowCount).squareRoot()
     var inputs: [OpCase.Input] = [
-      .init(x), .init(weight, dtype, .normal(deviation: deviation)), .init([outputs], bias),
+      .init(x, type), .init(weight, dtype, .normal(deviation: deviation)), .init([outputs], bias),
     ]
-    if history > 0 { inputs.append(.init([history, x[1], x[2], x[3]])) }
+    if history > 0 { inputs.append(.init([history, x[1], x[2], x[3]], type)) }
     if op.addsResidual {
       let frames = (history + x[0] - kernel[0]) / op.stride.time + 1
       let border = op.padding.leading + op.padding.trailing
@@ -26,8 +27,9 @@ extension Conv3D: OpCases {
         ]))
     }
     let past = history > 0 ? " after \(history)" : ""
+    let frames = type == .f32 ? "" : " of \(type.rawValue)"
     return OpCase(
-      "\(note): \(x)\(past) to \(outputs) \(dtype.rawValue)", op, inputs, dtype: dtype, purpose: purpose)
+      "\(note): \(x)\(frames)\(past) to \(outputs) \(dtype.rawValue)", op, inputs, dtype: dtype, purpose: purpose)
   }
 
   private static let same = Conv3D(padding: Padding(leading: 1, trailing: 1))
@@ -65,6 +67,12 @@ extension Conv3D: OpCases {
       cases += [
         make("residual block", same, [2, 5, 7, 17], outputs: 23, kernel: [3, 3, 3], history: 2, dtype, bias: dtype),
         make("one element", pointwise, [1, 1, 1, 1], outputs: 1, kernel: [1, 1, 1], dtype),
+        make("half frames", same, [1, 5, 7, 17], outputs: 23, kernel: [3, 3, 3], history: 2, frames: dtype),
+        make("half frames, half weights", same, [3, 6, 5, 9], outputs: 6, kernel: [3, 3, 3], dtype, frames: dtype),
+        make(
+          "half frames in time", downTime, [4, 5, 3, 17], outputs: 17, kernel: [3, 1, 1], history: 1, frames: dtype),
+        make("half frames", residual, [2, 5, 7, 3], outputs: 5, kernel: [1, 3, 3], frames: dtype),
+        make("one element in half", pointwise, [1, 1, 1, 1], outputs: 1, kernel: [1, 1, 1], frames: dtype),
       ]
     }
     return cases
@@ -131,6 +139,9 @@ extension Conv3D: OpCases {
         make(
           "residual, 480x832", same, [1, 480, 832, 96], outputs: 96, kernel: [3, 3, 3], history: 2, dtype,
           purpose: .benchmark),
+        make(
+          "residual, 480x832", same, [1, 480, 832, 96], outputs: 96, kernel: [3, 3, 3], history: 2, dtype,
+          frames: .f16, purpose: .benchmark),
         make(
           "to pixels, 480x832", same, [1, 480, 832, 96], outputs: 3, kernel: [3, 3, 3], history: 2, dtype,
           purpose: .benchmark),

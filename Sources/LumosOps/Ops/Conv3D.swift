@@ -6,6 +6,8 @@ import LumosTensor
 /// before x in time. Time is not padded: output frame j covers frames `stride.time · j ..< stride.time · j + kt` of
 /// history and x together. Space is padded with zeros as `padding` says. Output `[T', H', W', O]`.
 ///
+/// x and history are float32, or both f16 or bf16, which widen exactly; the output is float32.
+///
 /// With `upsamples` every pixel of x (and of history) counts as a 2 x 2 square before padding; with `addsResidual` the
 /// last input, shaped like the output, is added to it. Models build `UpsampleNearest` and `Elementwise`, the fusion
 /// pass moves them in here.
@@ -59,16 +61,18 @@ public struct Conv3D: OpDescriptor {
 
   public func outputTypes(_ inputs: [TensorType]) throws(OpError) -> [TensorType] {
     try require(inputs, count: addsResidual ? 4...5 : 3...4)
-    try requireActivation(inputs[0], "x", rank: 4)
+    try requireWeight(inputs[0], "x", inputs[0].shape)
+    try require(inputs[0].shape.rank == 4, "x must have 4 axes, is \(inputs[0].shape)")
     try require(inputs[1].shape.rank == 5, "weight must have 5 axes, is \(inputs[1].shape)")
     let (x, w) = (inputs[0].shape, inputs[1].shape)
     try requireWeight(inputs[1], "weight", [w[0], w[1], w[2], w[3], x[3]])
     try requireWeight(inputs[2], "bias", [w[0]])
     var frames = x[0]
     if hasHistory(inputCount: inputs.count) {
-      try requireActivation(inputs[3], "history", rank: 4)
+      let history = inputs[3]
       try require(
-        inputs[3].shape.dimensions.dropFirst() == x.dimensions.dropFirst(), "history \(inputs[3].shape) before \(x)")
+        history.dtype == inputs[0].dtype && history.shape.rank == 4
+          && history.shape.dimensions.dropFirst() == x.dimensions.dropFirst(), "history \(history) before \(inputs[0])")
       frames += inputs[3].shape[0]
     }
     let border = padding.leading + padding.trailing

@@ -2,7 +2,7 @@ import LumosOps
 import LumosTensor
 
 extension ChannelNorm: ReferenceKernel {
-  /// With a nonlinearity, the plain norm and then `Activation`.
+  /// The plain norm, then `Activation` and `Convert` where there are such.
   public func evaluate<S: ReferenceScalar>(_ inputs: [ReferenceArray<S>], outputs: [TensorType]) -> [[S]] {
     let (x, gamma) = (inputs[0].values, inputs[1].values)
     let length = S(gamma.count).squareRoot()
@@ -11,7 +11,9 @@ extension ChannelNorm: ReferenceKernel {
       let norm = S.sum(row) { x[$0] * x[$0] }.squareRoot()
       for (channel, i) in row.enumerated() { result[i] = x[i] / max(norm, 1e-12) * length * gamma[channel] }
     }
-    guard let activation else { return [result] }
-    return Activation(activation).evaluate([ReferenceArray(result, inputs[0].shape)], outputs: outputs)
+    if let activation {
+      result = Activation(activation).evaluate([ReferenceArray(result, inputs[0].shape)], outputs: outputs)[0]
+    }
+    return [Convert.rounded(result, to: dtype)]
   }
 }

@@ -8,7 +8,8 @@ extension ChannelNorm: VulkanLowering {
     let kernel = RowKernel(rows: rows, width: channels, device)
     return [
       Dispatch(
-        "ChannelNorm.\(types.inputs[1].dtype.variant)", specialization: [UInt32(kernel.lanes), activation.constant],
+        "ChannelNorm.\(types.inputs[1].dtype.variant)",
+        specialization: [UInt32(kernel.lanes), activation.constant, ElementType.code(dtype)],
         push: [.input(0), .input(1), .output(0), .count(rows), .count(channels)], grid: kernel.grid)
     ]
   }

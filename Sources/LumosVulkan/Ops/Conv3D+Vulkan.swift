@@ -28,7 +28,7 @@ extension Conv3D: VulkanLowering {
       return Dispatch(
         "Conv3D.\(weight.dtype.variant)",
         specialization: tile.specialization(bias: bias.dtype, epilogue: addsResidual ? .add : .none)
-          + [upsamples ? 1 : 0],
+          + [upsamples ? 1 : 0, ElementType.code(types.inputs[0].dtype)],
         push: [
           .input(0), history == nil ? .null : .input(3), .input(1), .input(2), .output(0),
           addsResidual ? .input(types.inputs.count - 1) : .null,

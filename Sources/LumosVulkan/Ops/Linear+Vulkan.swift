@@ -24,7 +24,7 @@ extension Linear: VulkanLowering {
     if size.takesVector {
       return [
         Dispatch(
-          "Linear.vector.\(weight.dtype.variant)", specialization: [BiasType.code(bias), epilogue.constant],
+          "Linear.vector.\(weight.dtype.variant)", specialization: [ElementType.code(bias), epilogue.constant],
           push: operands(0) + [.count(size.width), .count(size.depth), .count(size.vectorGroups)],
           grid: .folded(size.vectorGroups, device))
       ]

@@ -38,7 +38,7 @@ extension MultiLinear: VulkanLowering {
         return [
           Dispatch(
             "MultiLinear.vector.\(weight.dtype.variant)",
-            specialization: [BiasType.code(bias), Linear.Epilogue.none.constant],
+            specialization: [ElementType.code(bias), Linear.Epilogue.none.constant],
             push: operands(layers, 0) + sizes(rows: size.rows), grid: Grid(grid.x, grid.y, layers.count),
             overlapsPrevious: layers.lowerBound > 0)
         ]
