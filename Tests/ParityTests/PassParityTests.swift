@@ -6,8 +6,8 @@ import LumosTensor
 import LumosVulkan
 import Testing
 
-/// The published code's tensors on Vulkan with every pass on, none, and each switched off in turn: a pass that changes
-/// results shows, and so does one that only works in company.
+/// The published code's tensors on Vulkan with every pass on, none, each alone and each switched off in turn: a pass that
+/// changes results shows, and so does one that only works in company.
 @Suite(.serialized) struct PassParityTests {
   /// Checked: arenas are poisoned, red zones and hazards are looked for.
   static let device = Result {
@@ -27,6 +27,11 @@ import Testing
   static let choices =
     [Choice(testDescription: "all", passes: .all), Choice(testDescription: "none", passes: [])]
     + Passes.named.map { Choice(testDescription: "without \($0.name)", passes: .all.subtracting($0.pass)) }
+
+  static let alone = Passes.named.map { Choice(testDescription: "\($0.name) alone", passes: $0.pass) }
+
+  @Test("A block's goldens hold under each pass alone", arguments: alone)
+  func blockGoldens(choice: Choice) throws { try goldens(name: "block/humans2_obj_bg", choice: choice) }
 
   @Test("Goldens hold whatever passes are on", arguments: ["block/humans2_obj_bg", "vae/cases"], choices)
   func goldens(name: String, choice: Choice) throws {

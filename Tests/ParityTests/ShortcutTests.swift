@@ -92,7 +92,7 @@ import Testing
     var windows = 0
     var choices: [Passes] = [[], .all]
     for (_, pass) in Passes.named { choices += [pass, Passes.all.subtracting(pass)] }
-    for sampling in Self.corners[3...4] + (200..<204).map({ .random($0) }) {
+    for sampling in Self.corners[4...4] + (200..<203).map({ .random($0) }) {
       let plain = try sampling.run([], on: ReferenceBackend(), steps: 1, videos: 0..<2)
       for passes in choices {
         var backend = try Self.backend()
@@ -105,7 +105,7 @@ import Testing
         if passes == .all, step.nodes.contains(where: { $0.hasWindows }) { windows += 1 }
       }
     }
-    #expect(windows >= 4)
+    #expect(windows >= 3)
   }
 
   /// Videos that are sampled together are those that are sampled one by one.
