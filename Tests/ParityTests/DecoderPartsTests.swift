@@ -98,9 +98,11 @@ import Testing
     let decoder = VAEDecoder(
       configuration, session: ReferenceBackend().makeSession(weights: Weights(configuration)),
       weights: Weights(configuration), latentHeight: 3, latentWidth: 4)
-    var frames: [[Float]] = []
-    for _ in 0..<2 { try decoder.decode(latent) { frames.append($0.floats()) } }
-    #expect(frames.count == 10 && Array(frames[..<5]) == Array(frames[5...]))
+    var frames: [Tensor] = []
+    for _ in 0..<2 { try decoder.decode(latent) { frames.append($0) } }
+    try #require(frames.count == 10)
+    // Not to the bit: how many threads a product takes, and with them its rounding, depends on the tests that run beside.
+    Self.expectEqual(Array(frames[..<5]), Array(frames[5...]))
   }
 
   @Test("A picture is encoded as the first frame of a video is")
