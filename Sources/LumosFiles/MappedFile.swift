@@ -11,6 +11,7 @@ public final class MappedFile: @unchecked Sendable {
   public let path: String
   /// Valid as long as this object lives. Never written, which is what makes the class `Sendable`.
   private let bytes: UnsafeRawBufferPointer
+  private let descriptor: Int32
 
   /// Maps a regular file.
   ///
@@ -21,7 +22,9 @@ public final class MappedFile: @unchecked Sendable {
     // O_NONBLOCK: opening a named pipe must not wait for somebody who writes into it.
     let descriptor = Int32(retryingOnInterrupt { Int(open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)) })
     guard descriptor >= 0 else { throw Self.openFailure(path, .last) }
-    defer { close(descriptor) }
+    var isOpened = false
+    defer { if !isOpened { close(descriptor) } }
+    self.descriptor = descriptor
 
     var status = stat()
     guard fstat(descriptor, &status) == 0 else {
@@ -33,6 +36,7 @@ public final class MappedFile: @unchecked Sendable {
     let count = Int(status.st_size)
     guard count > 0 else {  // mmap refuses empty ranges.
       bytes = UnsafeRawBufferPointer(start: nil, count: 0)
+      isOpened = true
       return
     }
     guard !FaultPlan.strikesFile(.fileRead),
@@ -41,9 +45,11 @@ public final class MappedFile: @unchecked Sendable {
       throw LumosError(.inputOutput, "cannot be mapped into memory", at: path, cause: SystemFailure.last)
     }
     bytes = UnsafeRawBufferPointer(start: base, count: count)
+    isOpened = true
   }
 
   deinit {
+    close(descriptor)
     if let base = bytes.baseAddress { munmap(UnsafeMutableRawPointer(mutating: base), bytes.count) }
   }
 
@@ -64,6 +70,29 @@ public final class MappedFile: @unchecked Sendable {
     )
     guard let base = bytes.baseAddress else { return Tensor(type.shape, type.dtype) { _ in } }
     return Tensor(type.shape, type.dtype, borrowing: base + byteOffset, owner: self)
+  }
+
+  /// Copies bytes `range` of the file to the start of `target`, which is long enough. Reads rather than touching the
+  /// mapping: a failing disk, or a file that has become shorter, is an error and not a signal.
+  /// - Throws: `LumosError(.inputOutput)` if the bytes cannot be read.
+  public func read(_ range: Range<Int>, into target: UnsafeMutableRawBufferPointer) throws(LumosError) {
+    precondition(range.lowerBound >= 0 && range.upperBound <= count, "bytes \(range) of \(path)")
+    precondition(range.count <= target.count, "\(range.count) bytes into \(target.count)")
+    guard let base = target.baseAddress else { return }
+    var done = 0
+    while done < range.count {
+      let isStruck = FaultPlan.strikesFile(.fileRead)
+      let result =
+        isStruck
+        ? -1
+        : retryingOnInterrupt { pread(descriptor, base + done, range.count - done, off_t(range.lowerBound + done)) }
+      if result < 0 { throw LumosError(.inputOutput, "cannot be read", at: path, cause: SystemFailure.last) }
+      if result == 0 {
+        throw LumosError(
+          .inputOutput, "has become shorter while it was in use: byte \(range.lowerBound + done) is missing", at: path)
+      }
+      done += result
+    }
   }
 
   private static func openFailure(_ path: String, _ failure: SystemFailure) -> LumosError {

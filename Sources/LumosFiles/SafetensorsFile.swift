@@ -37,6 +37,18 @@ public struct SafetensorsFile: Sendable {
     entries[name].map { file.tensor($0.type, at: $0.byteOffset) }
   }
 
+  /// Copies bytes `range` of a tensor to the start of `target`, which is long enough.
+  ///
+  /// - Throws: `LumosError(.badInput)` if the file has no tensor of this name; `.inputOutput` if reading fails.
+  public func read(
+    _ name: String, bytes range: Range<Int>, into target: UnsafeMutableRawBufferPointer
+  ) throws(LumosError) {
+    guard let entry = entries[name] else { throw LumosError(.badInput, "has no tensor \(name)", at: path) }
+    precondition(range.lowerBound >= 0 && range.upperBound <= entry.type.byteCount, "bytes \(range) of \(name)")
+    let (start, end) = (entry.byteOffset + range.lowerBound, entry.byteOffset + range.upperBound)
+    try file.read(start..<end, into: target)
+  }
+
   /// The tensor that must be there.
   ///
   /// - Throws: `LumosError(.badInput)` if the file has no tensor of this name.

@@ -7,14 +7,25 @@ public protocol Backend: Sendable {
   var name: String { get }
   /// Whether its device is lost: all that its sessions do fails from then on.
   var isLost: Bool { get }
-  /// A fresh session: weights are uploaded once, states are shared by name.
-  func makeSession(weights: any WeightSource) throws -> any Session
+  /// A fresh session: states are shared by name, weights by name and layout. A backend without a device's memory to
+  /// save may leave `options` aside.
+  func makeSession(weights: any WeightSource, options: SessionOptions) throws -> any Session
+  /// What a session with `options` would make of a graph, in numbers; nil from a backend that has no device's memory to
+  /// save.
+  func summary(of graph: Graph, options: SessionOptions) throws -> PlanSummary?
   /// The same backend, whose sessions tell `recorder` what they spend time on. One that cannot tell is returned as it
   /// is. Results stay the same; a device may be slower while every command is timed.
   func profiled(by recorder: ProfileRecorder) -> any Backend
 }
 
 extension Backend {
+  /// A fresh session whose weights are uploaded once and stay on the device.
+  public func makeSession(weights: any WeightSource) throws -> any Session {
+    try makeSession(weights: weights, options: SessionOptions())
+  }
+
+  public func summary(of graph: Graph, options: SessionOptions) throws -> PlanSummary? { nil }
+
   public func profiled(by recorder: ProfileRecorder) -> any Backend { self }
 }
 

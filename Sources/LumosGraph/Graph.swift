@@ -206,4 +206,16 @@ public protocol WeightSource: Sendable {
   func type(ofWeight name: String) -> TensorType?
   /// The weight itself.
   func weight(_ name: String) throws -> Tensor
+  /// Copies bytes `range` of a weight as stored to the start of `target`, which is long enough.
+  func read(_ name: String, bytes range: Range<Int>, into target: UnsafeMutableRawBufferPointer) throws
+}
+
+extension WeightSource {
+  /// From the weight in memory.
+  public func read(_ name: String, bytes range: Range<Int>, into target: UnsafeMutableRawBufferPointer) throws {
+    try weight(name).withUnsafeBytes { bytes in
+      precondition(range.upperBound <= bytes.count && range.count <= target.count, "bytes \(range) of \(name)")
+      target.copyMemory(from: UnsafeRawBufferPointer(rebasing: bytes[range]))
+    }
+  }
 }

@@ -24,7 +24,13 @@ public struct PlanSummary: Sendable, Hashable {
   public var liveBytesMax = 0
   /// Bytes of inputs, constants and kernels' tables, which the compiled graph holds beside its arena.
   public var inputBytes = 0
-  /// Bytes of every weight, by name and layout; graphs of a session share them.
+  /// Bytes of the slots of streamed weights; graphs of a session share them.
+  public var slotBytes: [Int] = []
+  /// Bytes of streamed weights that come in one run.
+  public var streamedBytes = 0
+  /// Bytes of every weight that is streamed, by name and place in it.
+  public var streamedWeights: [String: Int] = [:]
+  /// Bytes of every weight that stays on the device, by name and layout; graphs of a session share them.
   public var weights: [String: Int] = [:]
   /// Bytes of every state, by name; graphs of a session share them.
   public var states: [String: Int] = [:]

@@ -11,7 +11,7 @@ public struct PlanningBackend: Backend {
 
   public var name: String { "plan" }
 
-  public func makeSession(weights: any WeightSource) -> any Session { PlanningSession() }
+  public func makeSession(weights: any WeightSource, options: SessionOptions) -> any Session { PlanningSession() }
 }
 
 /// What happened on a session of `PlanningBackend`. See `Session`.
@@ -59,6 +59,17 @@ public final class PlanningSession: Session {
   public func resetStates() throws {}
 
   public func removeState(_ name: String) { states[name] = nil }
+
+  /// Bytes of the weights that the graphs read, each once.
+  public var weightBytes: Int {
+    var bytes: [String: Int] = [:]
+    for graph in uses.map(\.graph) {
+      for value in graph.values {
+        if case .weight(let name, let layout) = value.source { bytes["\(name) \(layout)"] = value.type.byteCount }
+      }
+    }
+    return bytes.values.reduce(0, +)
+  }
 
   fileprivate func noteRun(_ index: Int) { uses[index].runs += 1 }
   fileprivate func noteRelease(_ index: Int) { uses[index].isHeld = false }

@@ -10,7 +10,6 @@ public enum OpCatalog {
     Conv3D.self,
     Convert.self,
     Elementwise.self,
-    Embedding.self,
     FrameInterleave.self,
     GatedAdd.self,
     LayerNorm.self,

@@ -27,6 +27,11 @@ public struct ReferenceBackend: Backend {
     makeSession(weights: weights, scalar: Float.self)
   }
 
+  /// Everything is in ordinary memory: there is nothing to choose.
+  public func makeSession(weights: any WeightSource, options: SessionOptions) -> any Session {
+    makeSession(weights: weights)
+  }
+
   /// A session in another precision: `Double` shows how far float32 itself is from exact arithmetic.
   public func makeSession<S: ReferenceScalar>(weights: any WeightSource, scalar: S.Type) -> any Session {
     ReferenceSession<S>(weights: weights, precision, recorder)

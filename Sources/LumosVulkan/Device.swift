@@ -30,6 +30,8 @@ public final class VulkanDevice: Sendable {
 
   let context: DeviceContext
   let submissions: SubmissionQueue
+  /// For copies that run beside the computing; the same queue where the device has no other.
+  let transferSubmissions: SubmissionQueue
   let transfers: Transfers
   let pipelineCache: PipelineCache
   let pipelines: Pipelines
@@ -61,6 +63,11 @@ public final class VulkanDevice: Sendable {
     context = try DeviceContext(
       instance, chosen, stagesAllTransfers: options.stagesAllTransfers, faults: options.faults)
     submissions = try SubmissionQueue(context, timeoutSeconds: options.timeoutSeconds)
+    if let queue = context.transferQueue {
+      transferSubmissions = try SubmissionQueue(context, queue, timeoutSeconds: options.timeoutSeconds)
+    } else {
+      transferSubmissions = submissions
+    }
     transfers = Transfers(context, submissions)
     let file = options.cacheDirectory.map { PipelineCacheFile(directory: $0, device: chosen) }
     pipelineCache = try PipelineCache(context, file: file)

@@ -13,6 +13,12 @@ final class DeviceContext: @unchecked Sendable {
   let queueFamily: UInt32
   /// Valid bits of a timestamp on the queue; 0 where it has none.
   let timestampBits: Int
+  /// A queue that copies while the other computes; nil where the device has only one.
+  let transferQueue: VkQueue?
+  /// Family of the queue that copies, which may be that of the other.
+  let transferFamily: UInt32
+  /// Valid bits of a timestamp on the queue that copies.
+  let transferTimestampBits: Int
   let memoryTypes: MemoryTypes
   /// Live memory of all sessions on the device.
   let ledger = MemoryLedger()
@@ -31,13 +37,13 @@ final class DeviceContext: @unchecked Sendable {
       throw LumosError(.noDevice, "the device has disappeared", at: description.name)
     }
     let physical = physicalDevices[description.index]
-    let family = try Self.computeFamily(instance, physical, description.name)
+    let families = try QueueFamilies(instance, physical, description.name)
     let probe = try DeviceProbe(instance, physical)
-    let handle = try Self.makeDevice(instance, physical, probe, description, family: family.index)
+    let handle = try Self.makeDevice(instance, physical, probe, description, families)
     let getDeviceProcAddr = instance.functions.getDeviceProcAddr
     let vk = try DeviceFunctions(FunctionSource(description.name) { getDeviceProcAddr(handle, $0) })
     var queue: VkQueue?
-    vk.getDeviceQueue(handle, family.index, 0, &queue)
+    vk.getDeviceQueue(handle, families.compute, 0, &queue)
     guard let queue else {
       vk.destroyDevice(handle, nil)
       throw LumosError(.noDevice, "the driver gives no compute queue", at: description.name)
@@ -49,8 +55,15 @@ final class DeviceContext: @unchecked Sendable {
     self.queue = queue
     self.probe = probe
     self.faults = faults
-    queueFamily = family.index
-    timestampBits = family.timestampBits
+    queueFamily = families.compute
+    timestampBits = families.timestampBits
+    transferFamily = families.transfer
+    transferTimestampBits = families.transferTimestampBits
+    var transferQueue: VkQueue?
+    if families.hasTransferQueue {
+      vk.getDeviceQueue(handle, families.transfer, families.transferIndex, &transferQueue)
+    }
+    self.transferQueue = transferQueue
     memoryTypes = MemoryTypes(instance, physical, hidesDeviceMemory: stagesAllTransfers)
   }
 
@@ -121,33 +134,10 @@ final class DeviceContext: @unchecked Sendable {
     }
   }
 
-  /// The family of the engine's queue: one that only computes if there is one, since a long dispatch on the graphics
-  /// queue stalls the desktop and meets its shorter watchdog.
-  private static func computeFamily(
-    _ instance: VulkanInstance, _ device: VkPhysicalDevice, _ name: String
-  ) throws -> (index: UInt32, timestampBits: Int) {
-    let families = try enumerate(
-      "vkGetPhysicalDeviceQueueFamilyProperties", filler: VkQueueFamilyProperties()
-    ) { count, families in
-      instance.functions.getPhysicalDeviceQueueFamilyProperties(device, count, families)
-      return VK_SUCCESS
-    }
-    func has(_ family: VkQueueFamilyProperties, _ flag: VkQueueFlagBits) -> Bool {
-      family.queueFlags & flag.rawValue != 0
-    }
-    let computing = families.indices.filter { has(families[$0], VK_QUEUE_COMPUTE_BIT) && families[$0].queueCount > 0 }
-    let timed = computing.filter { families[$0].timestampValidBits > 0 }
-    let dedicated = timed.first { !has(families[$0], VK_QUEUE_GRAPHICS_BIT) }
-    guard let index = dedicated ?? timed.first ?? computing.first else {
-      throw LumosError(.noDevice, "the device has no compute queue", at: name)
-    }
-    return (UInt32(index), Int(families[index].timestampValidBits))
-  }
-
   /// Opens the device with the required features and those optional ones that it has and the engine can use.
   private static func makeDevice(
     _ instance: VulkanInstance, _ physical: VkPhysicalDevice, _ probe: DeviceProbe, _ description: DeviceDescription,
-    family: UInt32
+    _ families: QueueFamilies
   ) throws -> VkDevice {
     var device: VkDevice?
     try CArena.with { arena in
@@ -180,16 +170,18 @@ final class DeviceContext: @unchecked Sendable {
       chain.bfloat16?.pointee.cooperativeMatrix = flag(features.bfloat16CooperativeMatrix)
       chain.fault?.pointee.deviceFault = flag(features.deviceFault)
 
-      let queue = VkDeviceQueueCreateInfo.make {
-        $0.queueFamilyIndex = family
-        $0.queueCount = 1
-        $0.pQueuePriorities = UnsafePointer(arena.pointer(Float(1)))
+      let queues = families.counts.map { family, count in
+        VkDeviceQueueCreateInfo.make {
+          $0.queueFamilyIndex = family
+          $0.queueCount = UInt32(count)
+          $0.pQueuePriorities = UnsafePointer(arena.array([Float](repeating: 1, count: count)))
+        }
       }
       let extensions = probe.usableExtensions
       var create = VkDeviceCreateInfo.make {
         $0.pNext = UnsafeRawPointer(chain.all)
-        $0.queueCreateInfoCount = 1
-        $0.pQueueCreateInfos = UnsafePointer(arena.pointer(queue))
+        $0.queueCreateInfoCount = UInt32(queues.count)
+        $0.pQueueCreateInfos = UnsafePointer(arena.array(queues))
         $0.enabledExtensionCount = UInt32(extensions.count)
         $0.ppEnabledExtensionNames = UnsafePointer(arena.strings(extensions))
       }

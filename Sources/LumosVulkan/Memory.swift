@@ -121,10 +121,13 @@ final class MemoryBlock: @unchecked Sendable {
   private let memory: VkDeviceMemory
   private let ledger: MemoryLedger
 
-  /// - Parameter name: what it is for, for messages.
+  /// - Parameters:
+  ///   - isShared: whether the queue that copies uses it as well as the one that computes.
+  ///   - name: what it is for, for messages.
   /// - Throws: `LumosError(.tryAgain)` if the memory cannot be had.
   init(
-    _ context: DeviceContext, _ ledger: MemoryLedger, byteCount: Int, purpose: MemoryTypes.Purpose, name: String
+    _ context: DeviceContext, _ ledger: MemoryLedger, byteCount: Int, purpose: MemoryTypes.Purpose,
+    isShared: Bool = false, name: String
   ) throws {
     precondition(byteCount > 0, "an empty buffer for \(name)")
     let limits = context.description.limits
@@ -141,8 +144,17 @@ final class MemoryBlock: @unchecked Sendable {
         | VK_BUFFER_USAGE_TRANSFER_SRC_BIT.rawValue | VK_BUFFER_USAGE_TRANSFER_DST_BIT.rawValue
     }
     var created: VkBuffer?
-    try Self.checkMemory(
-      vk.createBuffer(context.handle, &create, nil, &created), "vkCreateBuffer", context, byteCount, name)
+    // Queues of two families may use a buffer in turns without handing it over, which costs nothing for buffers.
+    let families = [context.queueFamily, context.transferFamily]
+    try families.withUnsafeBufferPointer { indices in
+      if isShared && indices[0] != indices[1] {
+        create.sharingMode = VK_SHARING_MODE_CONCURRENT
+        create.queueFamilyIndexCount = 2
+        create.pQueueFamilyIndices = indices.baseAddress
+      }
+      try Self.checkMemory(
+        vk.createBuffer(context.handle, &create, nil, &created), "vkCreateBuffer", context, byteCount, name)
+    }
     guard let buffer = created else { throw LumosError(.internalDefect, "vkCreateBuffer gave no buffer", at: name) }
     var memory: VkDeviceMemory?
     do {

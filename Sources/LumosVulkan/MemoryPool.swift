@@ -107,15 +107,16 @@ final class MemoryPool {
   var allocations: [Allocation] { handedOut.compactMap(\.allocation) }
 
   /// `byteCount` bytes (at least 1), aligned to `alignment`, with undefined contents.
+  /// - Parameter isShared: whether the queue that copies uses it too; it then has a block of its own.
   /// - Throws: `LumosError(.tryAgain)` if the memory cannot be had.
-  func allocate(_ byteCount: Int, _ name: String) throws -> Allocation {
+  func allocate(_ byteCount: Int, _ name: String, isShared: Bool = false) throws -> Allocation {
     precondition(byteCount > 0, "an empty allocation for \(name)")
     let zone = checked ? Self.redZoneBytes : 0
     let total = (byteCount + 2 * zone + Self.alignment - 1) / Self.alignment * Self.alignment
     let block: MemoryBlock
     let start: Int
-    if total >= Self.largeBytes {
-      block = try makeBlock(total, name)
+    if isShared || total >= Self.largeBytes {
+      block = try makeBlock(total, name, isShared: isShared)
       start = 0
     } else {
       if shared == nil || sharedEnd + total > (shared?.byteCount ?? 0) {
@@ -142,7 +143,8 @@ final class MemoryPool {
   /// Verifies the red zones of all living allocations; see `RedZones.verify`.
   func verifyRedZones() throws { try RedZones.verify(allocations, device.transfers) }
 
-  private func makeBlock(_ byteCount: Int, _ name: String) throws -> MemoryBlock {
-    try MemoryBlock(device.context, ledger, byteCount: byteCount, purpose: .device, name: name)
+  private func makeBlock(_ byteCount: Int, _ name: String, isShared: Bool = false) throws -> MemoryBlock {
+    try MemoryBlock(
+      device.context, ledger, byteCount: byteCount, purpose: .device, isShared: isShared, name: name)
   }
 }

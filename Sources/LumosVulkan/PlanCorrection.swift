@@ -17,7 +17,7 @@ extension VulkanPlan {
   /// would take too long, or because there are more than twice as many submissions as it takes.
   func isCutBadly(_ limits: Limits) -> Bool {
     let rates = limits.rates
-    let cuts = Self.submissions(commands, limits)
+    let cuts = Self.submissions(commands, limits, cuts: Set(loads.map { submissions[$0.before].lowerBound }))
     let isTooLong = submissions.contains { range in
       range.count > 1 && commands[range].reduce(0) { $0 + rates.seconds(of: $1) } > limits.secondsPerSubmission
     }

@@ -8,7 +8,9 @@ public enum BufferID: Sendable, Hashable {
   case arena(Int)
   /// An input of the graph.
   case input(String)
-  /// A weight in a layout.
+  /// The streamed weights of a segment of nodes, while they are in their slot: see `WeightLoad`. Only loads write them.
+  case segment(Int)
+  /// A weight in a layout, all of it on the device.
   case weight(String, WeightLayout)
   /// A constant of the graph: index of its value.
   case constant(Int)

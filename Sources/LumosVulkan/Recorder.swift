@@ -13,6 +13,20 @@ public struct RunTiming: Sendable, Hashable {
   public var commandSeconds: [Double] = []
   /// Seconds from the first command's start to each command's start, likewise.
   public var commandStarts: [Double] = []
+  /// Copies of streamed weights, likewise.
+  public var transfers: [Transfer] = []
+
+  /// A copy of streamed weights.
+  public struct Transfer: Sendable, Hashable {
+    /// Which weights.
+    public var label: String
+    /// Their bytes.
+    public var byteCount: Int
+    /// Seconds from the first command's start; negative for what that waited for.
+    public var start: Double
+    /// How long it took.
+    public var seconds: Double
+  }
 }
 
 extension RunTiming {
@@ -50,6 +64,7 @@ final class Recording {
   private let commands: CommandList
   private let timestamps: Timestamps?
   private let operands: SmallOperands
+  private let stream: WeightStream?
   private let submissions: [Range<Int>]
   private let timesCommands: Bool
 
@@ -58,15 +73,18 @@ final class Recording {
   ///   - operands: made for the same commands.
   ///   - barriers: whether a barrier stands before each command.
   ///   - submissions: which commands go into one command buffer.
+  ///   - stream: brings what the commands read while they run.
   ///   - timesCommands: whether every command is timed, which puts a barrier before each.
   ///   - resolve: where a range of the plan lies on the device. Empty ranges are never asked for.
   init(
     _ device: VulkanDevice, _ pipelines: Pipelines, _ operands: SmallOperands, _ plan: [PlannedDispatch],
-    barriers: [Bool], submissions: [Range<Int>], timesCommands: Bool, resolve: (BufferRange) throws -> DeviceRange
+    barriers: [Bool], submissions: [Range<Int>], stream: WeightStream? = nil, timesCommands: Bool,
+    resolve: (BufferRange) throws -> DeviceRange
   ) throws {
     let context = device.context
     self.device = device
     self.operands = operands
+    self.stream = stream
     commands = try CommandList(context)
     self.timesCommands = timesCommands
     // Even a plan without commands is submitted, so that its timestamps and its end exist.
@@ -110,13 +128,18 @@ final class Recording {
   /// Submits the command buffers and waits for the last.
   /// - Parameter afterEach: hears between submissions how many are done; what it throws ends the run.
   func run(afterEach: (_ done: Int) throws -> Void = { _ in }) throws -> RunTiming {
-    let hostSeconds = try device.submissions.run(commands.buffers, afterEach: afterEach)
-    let marks = try timestamps?.seconds()
-    var timing = marks.map {
-      timesCommands ? RunTiming(marks: $0, submissions: submissions) : RunTiming(submissionMarks: $0)
-    }
-    timing?.hostSeconds = hostSeconds
-    return timing ?? RunTiming(hostSeconds: hostSeconds)
+    let hostSeconds = try { () throws -> Double in
+      defer { stream?.finish() }
+      try stream?.begin()
+      return try device.submissions.run(commands.buffers, stream: stream, afterEach: afterEach)
+    }()
+    guard let timestamps else { return RunTiming(hostSeconds: hostSeconds) }
+    let marks = try timestamps.seconds()
+    var timing =
+      timesCommands ? RunTiming(marks: marks, submissions: submissions) : RunTiming(submissionMarks: marks)
+    timing.hostSeconds = hostSeconds
+    if timesCommands, let stream { timing.transfers = try stream.executions(since: timestamps.ticks()[0]) }
+    return timing
   }
 
   private enum Command {

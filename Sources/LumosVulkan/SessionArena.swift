@@ -1,20 +1,29 @@
 import LumosTensor
 
-/// The memory of intermediate values of a session's graphs.
+/// Memory that all graphs of a session use in turns: the arena of intermediate values, or the slots of streamed weights.
 ///
-/// Graphs of a session run one after the other and leave nothing in the arena that a later run reads, so all of them
-/// work in one, as large as the largest needs. It is made at the first run: what has been compiled by then has told what
+/// Graphs of a session run one after the other and leave nothing here that a later run reads, so all of them
+/// work in one arena, as large as the largest needs. It is made at the first run: what has been compiled by then has told what
 /// it needs. A graph that is compiled later may make it grow, which moves it; recordings hold addresses and are made
 /// anew when `generation` has changed.
 final class SessionArena {
   private let pool: MemoryPool
+  private let name: String
+  private let isShared: Bool
   private var segments: [Allocation] = []
   private var needed: [Int] = []
   /// Changes whenever memory moves.
   private(set) var generation = 0
 
-  /// An empty arena in `pool`.
-  init(_ pool: MemoryPool) { self.pool = pool }
+  /// Nothing yet, in `pool`.
+  /// - Parameters:
+  ///   - name: of its segments, in messages.
+  ///   - isShared: whether the queue that copies writes them.
+  init(_ pool: MemoryPool, _ name: String, isShared: Bool = false) {
+    self.pool = pool
+    self.name = name
+    self.isShared = isShared
+  }
 
   /// Asks for segments of at least these numbers of bytes from the next `make` on.
   func reserve(_ segments: [Int]) {
@@ -36,7 +45,7 @@ final class SessionArena {
     let kept = zip(segments, needed).prefix { $0.byteCount == $1 }.count
     segments.removeSubrange(kept...)
     for index in kept..<needed.count {
-      segments.append(try pool.allocate(needed[index], "arena segment \(index)"))
+      segments.append(try pool.allocate(needed[index], "\(name) \(index)", isShared: isShared))
     }
   }
 
@@ -48,7 +57,7 @@ final class SessionArena {
   func views(_ sizes: [Int]) throws -> [Allocation] {
     try sizes.enumerated().map { index, byteCount in
       guard let segment = segment(index), byteCount <= segment.byteCount else {
-        throw LumosError(.internalDefect, "arena segment \(index) was not made")
+        throw LumosError(.internalDefect, "\(name) \(index) was not made")
       }
       return segment.prefix(byteCount)
     }

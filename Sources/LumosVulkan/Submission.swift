@@ -2,20 +2,24 @@ import CVulkan
 import LumosTensor
 import Synchronization
 
-/// The device's compute queue, and the timeline semaphore by which its work is awaited.
+/// A queue of the device, and the timeline semaphore by which its work is awaited.
 ///
 /// Every submission signals the next value of the timeline; submissions of all sessions share it and finish in order.
 final class SubmissionQueue: @unchecked Sendable {
   private let context: DeviceContext
-  private let timeline: VkSemaphore
+  private let queue: VkQueue
+  fileprivate let timeline: VkSemaphore
   private let timeoutSeconds: Double
   private static let lostTimeoutSeconds: Double = 10
   /// Value of the last submission; the lock also serialises the queue, as Vulkan demands.
   private let last = Mutex<UInt64>(0)
 
-  /// - Parameter timeoutSeconds: how long a wait may last without any submission finishing.
-  init(_ context: DeviceContext, timeoutSeconds: Double) throws {
+  /// - Parameters:
+  ///   - queue: the compute queue if nil. Nobody else may submit to it.
+  ///   - timeoutSeconds: how long a wait may last without any submission finishing.
+  init(_ context: DeviceContext, _ queue: VkQueue? = nil, timeoutSeconds: Double) throws {
     self.context = context
+    self.queue = queue ?? context.queue
     self.timeoutSeconds = timeoutSeconds
     var created: VkSemaphore?
     try CArena.with { arena in
@@ -32,19 +36,35 @@ final class SubmissionQueue: @unchecked Sendable {
     context.vk.destroySemaphore(context.handle, timeline, nil)
   }
 
+  /// A submission that another one has to wait for.
+  struct Point {
+    /// Where it was submitted.
+    let queue: SubmissionQueue
+    /// Its timeline value.
+    let value: UInt64
+  }
+
   /// The one place where work is submitted.
+  /// - Parameter waits: what must be done before it begins; it then sees all that was written. Each has been submitted,
+  ///   so that nothing waits for what never comes.
   /// - Returns: the timeline value that tells that it is done.
-  func submit(_ commands: VkCommandBuffer) throws -> UInt64 {
+  func submit(_ commands: VkCommandBuffer, after waits: [Point] = []) throws -> UInt64 {
     try last.withLock { last in
       guard !context.isLost else { throw LumosError.deviceLost(in: "an earlier submission", at: context.name) }
       let value = last + 1
       try CArena.with { arena in
         let signal = VkTimelineSemaphoreSubmitInfo.make {
+          $0.waitSemaphoreValueCount = UInt32(waits.count)
+          $0.pWaitSemaphoreValues = UnsafePointer(arena.array(waits.map(\.value)))
           $0.signalSemaphoreValueCount = 1
           $0.pSignalSemaphoreValues = UnsafePointer(arena.pointer(value))
         }
         var submit = VkSubmitInfo.make {
           $0.pNext = UnsafeRawPointer(arena.pointer(signal))
+          $0.waitSemaphoreCount = UInt32(waits.count)
+          $0.pWaitSemaphores = UnsafePointer(arena.array(waits.map { Optional($0.queue.timeline) }))
+          $0.pWaitDstStageMask = UnsafePointer(
+            arena.array(waits.map { _ in VkPipelineStageFlags(VK_PIPELINE_STAGE_ALL_COMMANDS_BIT.rawValue) }))
           $0.commandBufferCount = 1
           $0.pCommandBuffers = UnsafePointer(arena.pointer(Optional(commands)))
           $0.signalSemaphoreCount = 1
@@ -53,7 +73,7 @@ final class SubmissionQueue: @unchecked Sendable {
         let result =
           context.fault(.deviceLoss, VK_ERROR_DEVICE_LOST)
           ?? context.fault(.submission, VK_ERROR_OUT_OF_HOST_MEMORY)
-          ?? context.vk.queueSubmit(context.queue, 1, &submit, nil)
+          ?? context.vk.queueSubmit(queue, 1, &submit, nil)
         try context.check(result, "vkQueueSubmit")
       }
       last = value
@@ -89,11 +109,15 @@ final class SubmissionQueue: @unchecked Sendable {
   private static let ahead = 1
 
   /// Submits one command buffer after another and waits for each, so that the timeout is one of progress.
-  /// - Parameter afterEach: hears how many are done, while the device is at the next. What it throws is thrown once the
-  ///   device has done what it was given; the rest is not submitted.
+  /// - Parameters:
+  ///   - stream: fetches what submissions read, and says what each has to wait for.
+  ///   - afterEach: hears how many are done, while the device is at the next. What it throws is thrown once the device
+  ///     has done what it was given; the rest is not submitted.
   /// - Returns: seconds that the host spent on submitting, waits not counted.
   @discardableResult
-  func run(_ commands: [VkCommandBuffer], afterEach: (_ done: Int) throws -> Void = { _ in }) throws -> Double {
+  func run(
+    _ commands: [VkCommandBuffer], stream: WeightStream? = nil, afterEach: (_ done: Int) throws -> Void = { _ in }
+  ) throws -> Double {
     var values: [UInt64] = []
     var done = 0
     var hostTime = Duration.zero
@@ -105,9 +129,11 @@ final class SubmissionQueue: @unchecked Sendable {
     do {
       for buffer in commands {
         if values.count - done > Self.ahead { try finishOne() }
+        let waits = try stream?.prepare(values) ?? []
         let start = ContinuousClock.now
-        values.append(try submit(buffer))
+        values.append(try submit(buffer, after: waits))
         hostTime += start.duration(to: .now)
+        try stream?.prefetch(values)
       }
       while done < values.count { try finishOne() }
       return hostTime / .seconds(1)
@@ -125,11 +151,12 @@ final class CommandList {
   private let pool: VkCommandPool
   private(set) var buffers: [VkCommandBuffer] = []
 
-  init(_ context: DeviceContext) throws {
+  /// - Parameter family: of the queues that get them; that of the compute queue if nil.
+  init(_ context: DeviceContext, family: UInt32? = nil) throws {
     self.context = context
     var create = VkCommandPoolCreateInfo.make {
       $0.flags = VK_COMMAND_POOL_CREATE_RESET_COMMAND_BUFFER_BIT.rawValue
-      $0.queueFamilyIndex = context.queueFamily
+      $0.queueFamilyIndex = family ?? context.queueFamily
     }
     var created: VkCommandPool?
     try context.check(context.vk.createCommandPool(context.handle, &create, nil, &created), "vkCreateCommandPool")

@@ -6,10 +6,13 @@ final class Timestamps {
   private let context: DeviceContext
   private let pool: VkQueryPool
   private let count: Int
+  private let bits: Int
 
-  init(_ context: DeviceContext, count: Int) throws {
+  /// - Parameter bits: valid bits of a timestamp on the queue that takes them; those of the compute queue if nil.
+  init(_ context: DeviceContext, count: Int, bits: Int? = nil) throws {
     self.context = context
     self.count = count
+    self.bits = bits ?? context.timestampBits
     var create = VkQueryPoolCreateInfo.make {
       $0.queryType = VK_QUERY_TYPE_TIMESTAMP
       $0.queryCount = UInt32(count)
@@ -40,6 +43,12 @@ final class Timestamps {
 
   /// Seconds from the first timestamp to each one of the last run, which must be over.
   func seconds() throws -> [Double] {
+    let ticks = try ticks()
+    return ticks.map { context.seconds(from: ticks[0], to: $0, bits: bits) }
+  }
+
+  /// The timestamps of the last run, which must be over, as the device counts.
+  func ticks() throws -> [UInt64] {
     var ticks = [UInt64](repeating: 0, count: count)
     let flags = VK_QUERY_RESULT_64_BIT.rawValue | VK_QUERY_RESULT_WAIT_BIT.rawValue
     let result = ticks.withUnsafeMutableBytes {
@@ -47,9 +56,20 @@ final class Timestamps {
         context.handle, pool, 0, UInt32(count), $0.count, $0.baseAddress, 8, VkQueryResultFlags(flags))
     }
     try context.check(result, "vkGetQueryPoolResults")
-    // Counters of fewer than 64 bits wrap.
-    let mask = context.timestampBits >= 64 ? UInt64.max : (1 << UInt64(context.timestampBits)) - 1
-    let period = Double(context.description.limits.timestampPeriod) * 1e-9
-    return ticks.map { Double(($0 &- ticks[0]) & mask) * period }
+    return ticks
+  }
+}
+
+extension DeviceContext {
+  /// Seconds between two timestamps of counters of `bits` bits, which wrap where those are fewer than 64.
+  func seconds(from start: UInt64, to end: UInt64, bits: Int) -> Double {
+    let mask = bits >= 64 ? UInt64.max : (1 << UInt64(bits)) - 1
+    return Double((end &- start) & mask) * Double(description.limits.timestampPeriod) * 1e-9
+  }
+
+  /// The same where `end` may be the earlier one: the shorter way around the counter's circle.
+  func signedSeconds(from start: UInt64, to end: UInt64, bits: Int) -> Double {
+    let (ahead, back) = (seconds(from: start, to: end, bits: bits), seconds(from: end, to: start, bits: bits))
+    return ahead <= back ? ahead : -back
   }
 }

@@ -42,6 +42,18 @@ public struct VulkanBackend: Backend {
 
   public func makeSession(weights: any WeightSource) -> any Session { VulkanSession(self, weights) }
 
+  public func makeSession(weights: any WeightSource, options: SessionOptions) -> any Session {
+    var backend = self
+    if let tiling = options.tiling { backend.tiling = tiling }
+    return VulkanSession(backend, weights, residency: options.residency)
+  }
+
+  public func summary(of graph: Graph, options: SessionOptions) throws -> PlanSummary? {
+    let graph = passes.apply(to: precision.apply(to: graph), tiling: options.tiling ?? tiling)
+    return try VulkanPlan(graph, limits, residency: options.residency)
+      .summary(of: graph, rates: DeviceClass.of(device.description).rates)
+  }
+
   /// Times every command, which costs a barrier for each.
   public func profiled(by recorder: ProfileRecorder) -> any Backend {
     var copy = self
@@ -94,19 +106,26 @@ final class VulkanSession: Session {
   let pool: MemoryPool
   /// Memory of intermediate values, for all graphs of the session.
   let arena: SessionArena
+  /// Where weights are.
+  let residency: Residency
+  /// The places of streamed weights on the device, for all graphs of the session.
+  let slots: SessionArena
   var onProgress: ((_ done: Int, _ count: Int) throws -> Void)?
-  private let source: any WeightSource
+  private var staging: WeightStaging?
+  let source: any WeightSource
   private var weights: [WeightKey: DeviceTensor] = [:]
   private var states: [String: DeviceTensor] = [:]
 
   var device: VulkanDevice { backend.device }
   var recorder: ProfileRecorder? { backend.recorder }
 
-  init(_ backend: VulkanBackend, _ source: any WeightSource) {
+  init(_ backend: VulkanBackend, _ source: any WeightSource, residency: Residency = .resident) {
     self.backend = backend
     self.source = source
+    self.residency = residency
     pool = MemoryPool(backend.device, checked: backend.device.options.checked)
-    arena = SessionArena(pool)
+    arena = SessionArena(pool, "arena segment")
+    slots = SessionArena(pool, "weight slot", isShared: true)
     recordMemory()
   }
 
@@ -159,6 +178,16 @@ final class VulkanSession: Session {
     try device.transfers.clear(state)
     states[name] = state
     return state
+  }
+
+  /// The staging buffers of streamed weights, made when first asked for.
+  func weightStaging() throws -> WeightStaging {
+    if let staging { return staging }
+    var byteCount = WeightStaging.mostBytes
+    if case .streamed(let slotBytes) = residency { byteCount = min(byteCount, max(slotBytes, MemoryPool.alignment)) }
+    let made = try WeightStaging(device.context, byteCount: byteCount)
+    staging = made
+    return made
   }
 
   /// The weight `name` in a layout and its stored type, uploaded when first asked for.

@@ -20,8 +20,9 @@ public final class VulkanExecutable: Executable {
   private var limits: VulkanPlan.Limits
   /// Runs that may still cut it anew. On some devices the first takes longer than others, since kernels are compiled.
   private var correctionsLeft = 3
-  /// The plan in recorded form, and the arena for which it was recorded: addresses are part of it.
-  private var recorded: (recording: Recording, arena: Int)?
+  /// The plan in recorded form, and the generations of the session's memory for which it was recorded: addresses are
+  /// part of it.
+  private var recorded: (recording: Recording, generations: [Int])?
 
   /// - Throws: `LumosError` if the graph cannot be planned or the device lacks memory; whatever the weights' source
   ///   throws.
@@ -66,6 +67,7 @@ public final class VulkanExecutable: Executable {
       buffers[.snapshot(name)] = try session.pool.allocate(byteCount, "snapshot of state \(name)")
     }
     session.arena.reserve(plan.arenaSegments)
+    session.slots.reserve(plan.slots)
     self.buffers = buffers
     self.inputs = inputs
     operands = try SmallOperands(plan.commands, session.device, session.pool)
@@ -75,11 +77,17 @@ public final class VulkanExecutable: Executable {
   private static func plan(
     _ graph: Graph, _ limits: VulkanPlan.Limits, _ session: VulkanSession
   ) throws -> VulkanPlan {
-    let plan = try session.recorder.span(.plan, "plan") { try VulkanPlan(graph, limits) }
+    let plan = try session.recorder.span(.plan, "plan") {
+      try VulkanPlan(graph, limits, residency: session.residency)
+    }
     if session.device.options.checked {
       let violations = HazardChecker.violations(plan.commands, barriers: plan.barriers)
       if let first = violations.first {
         throw LumosError(.internalDefect, "the plan has \(violations.count) hazards, first \(first)")
+      }
+      let misreadings = LoadChecker.violations(plan.commands, submissions: plan.submissions, loads: plan.loads)
+      if let first = misreadings.first {
+        throw LumosError(.internalDefect, "the plan has \(misreadings.count) misreadings of weights, first \(first)")
       }
     }
     return plan
@@ -100,20 +108,29 @@ public final class VulkanExecutable: Executable {
     operands = try SmallOperands(plan.commands, session.device, session.pool)
   }
 
-  /// The commands, recorded for the arena as it is now: at the first run, and again after the arena has grown.
+  /// The commands, recorded for arena and slots as they are now: at the first run, and again after they have grown.
   private func currentRecording() throws -> Recording {
-    let (device, arena) = (session.device, session.arena)
-    try arena.make()
-    if let recorded, recorded.arena == arena.generation { return recorded.recording }
+    let device = session.device
+    try session.arena.make()
+    try session.slots.make()
+    let generations = [session.arena.generation, session.slots.generation]
+    if let recorded, recorded.generations == generations { return recorded.recording }
     recorded = nil
     session.recordMemory()
     let recording = try session.recorder.span(.record, "kernels and recording") {
-      try Recording(
+      let isTimed = session.backend.timesCommands
+      let stream =
+        plan.loads.isEmpty
+        ? nil
+        : try WeightStream(
+          device, plan.loads, from: session.source, through: session.weightStaging(),
+          into: session.slots.views(plan.slots), isTimed: isTimed)
+      return try Recording(
         device, device.pipelines, operands, plan.commands, barriers: plan.barriers, submissions: plan.submissions,
-        timesCommands: session.backend.timesCommands, resolve: resolve)
+        stream: stream, timesCommands: isTimed, resolve: resolve)
     }
     device.pipelineCache.save()
-    recorded = (recording, arena.generation)
+    recorded = (recording, generations)
     return recording
   }
 
@@ -146,7 +163,7 @@ public final class VulkanExecutable: Executable {
     }
     let recording = try currentRecording()
     let checked = session.device.options.checked
-    let arena = checked ? try session.arena.views(plan.arenaSegments) : []
+    let arena = checked ? try session.arena.views(plan.arenaSegments) + session.slots.views(plan.slots) : []
     for segment in arena {
       try transfers.fill(segment.all, with: RedZones.poisonPattern)
       try RedZones.mark(segment, transfers)
@@ -195,15 +212,26 @@ public final class VulkanExecutable: Executable {
     }
     let queue = Profile.Queue(device: session.backend.name, name: "compute queue")
     recorder.record(operations, offsets: offsets, endingAt: end, on: queue)
+    let start = end - (offsets.last?.upperBound ?? 0)
+    let transfers = timing.transfers.map { transfer -> (operation: Profile.Operation, time: Range<Int>) in
+      let operation = Profile.Operation(
+        op: "weights", label: transfer.label, kernel: "copy", flops: 0, bytes: transfer.byteCount)
+      let first = max(start + Int((transfer.start * 1e9).rounded()), 0)
+      return (operation, first..<first + Int((transfer.seconds * 1e9).rounded()))
+    }
+    if !transfers.isEmpty {
+      recorder.record(transfers, on: Profile.Queue(device: session.backend.name, name: "transfer queue"))
+    }
   }
 
   /// Where bytes of the plan lie.
   private func resolve(_ range: BufferRange) throws -> DeviceRange {
     let allocation: Allocation?
-    if case .arena(let segment) = range.buffer {
-      allocation = session.arena.segment(segment)
-    } else {
-      allocation = buffers[range.buffer]
+    switch range.buffer {
+    case .arena(let segment): allocation = session.arena.segment(segment)
+    case .segment(let segment):
+      allocation = plan.loads.first { $0.segment == segment }.flatMap { session.slots.segment($0.slot) }
+    default: allocation = buffers[range.buffer]
     }
     guard let allocation else {
       throw LumosError(.internalDefect, "the plan names a buffer that was not made: \(range.buffer)")

@@ -5,7 +5,10 @@ extension VulkanPlan {
   /// - Parameters:
   ///   - graph: the graph that was planned.
   ///   - rates: the device's speed, for predicted times.
-  public func summary(of graph: Graph, rates: DeviceRates) -> PlanSummary {
+  ///   - transferBytesPerSecond: how fast streamed weights come.
+  public func summary(of graph: Graph, rates: DeviceRates, transferBytesPerSecond: Double = WeightLoad.bytesPerSecond)
+    -> PlanSummary
+  {
     var summary = PlanSummary()
     summary.nodes = graph.nodes.count
     summary.dispatches = dispatchCount
@@ -28,11 +31,9 @@ extension VulkanPlan {
       blocks.add(command.label, kernel: dispatch.kernel)
     }
     summary.dispatchesPerBlock = blocks.largest
-    for range in submissions {
-      let seconds = commands[range].reduce(0) { $0 + rates.seconds(of: $1) }
-      summary.predictedSeconds += seconds
-      summary.longestSubmissionSeconds = max(summary.longestSubmissionSeconds, seconds)
-    }
+    let durations = submissions.map { range in commands[range].reduce(0) { $0 + rates.seconds(of: $1) } }
+    summary.longestSubmissionSeconds = durations.max() ?? 0
+    summary.predictedSeconds = predictedSeconds(durations, transferBytesPerSecond)
 
     summary.inputBytes = tables.reduce(0) { $0 + 4 * $1.count }
     for (buffer, byteCount) in buffers {
@@ -40,9 +41,31 @@ extension VulkanPlan {
       case .weight(let name, let layout): summary.weights["\(name) \(layout)"] = byteCount
       case .state(let name): summary.states[name] = byteCount
       case .input, .constant, .snapshot: summary.inputBytes += byteCount
-      case .arena, .operand: break
+      case .arena, .segment, .operand: break
       }
     }
+    summary.slotBytes = slots
+    summary.streamedBytes = streamedByteCount
+    for piece in loads.flatMap(\.pieces) {
+      summary.streamedWeights["\(piece.weight) \(piece.source)"] = piece.source.count
+    }
     return summary
+  }
+
+  /// Seconds of a run whose submissions take `durations`: loads follow one another, and wait for submissions as these
+  /// wait for them.
+  private func predictedSeconds(_ durations: [Double], _ transferBytesPerSecond: Double) -> Double {
+    var ends: [Double] = []
+    var loaded = 0.0
+    var next = 0
+    for (index, seconds) in durations.enumerated() {
+      while next < loads.count, loads[next].before <= index {
+        let free = loads[next].after > 0 ? ends[loads[next].after - 1] : 0
+        loaded = max(loaded, free) + Double(loads[next].byteCount) / transferBytesPerSecond
+        next += 1
+      }
+      ends.append(max(ends.last ?? 0, loaded) + seconds)
+    }
+    return ends.last ?? 0
   }
 }

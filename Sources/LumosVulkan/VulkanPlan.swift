@@ -15,6 +15,8 @@ public struct VulkanPlan: Sendable {
     public var segmentByteCount = 1 << 30
     /// Largest number of commands of a submission.
     public var commandsPerSubmission = 256
+    /// Weights of fewer bytes stay on the device where others are streamed.
+    public var leastStreamedBytes = WeightSegments.leastBytes
     /// Whether results take over the memory of operands that die, where their ops allow it.
     public var worksInPlace = true
     /// How fast the device is taken to be when work is cut. Cautious by default: a device that turns out faster loses
@@ -66,6 +68,8 @@ public struct VulkanPlan: Sendable {
   public let barriers: [Bool]
   /// Commands of each submission.
   public let submissions: [Range<Int>]
+  /// Weights that come while the plan runs, in the order in which they are needed.
+  public let loads: [WeightLoad]
   /// Where intermediate values lie.
   public let memory: MemoryPlan
   /// Bytes of every buffer that the plan needs; empty ones are left out.
@@ -87,7 +91,13 @@ public struct VulkanPlan: Sendable {
     while let size = buffers[.arena(sizes.count)] { sizes.append(size) }
     return sizes
   }
-  /// Bytes of the weights that commands or outputs read.
+  /// Bytes of the slots of streamed weights, if there are any.
+  var slots: [Int] {
+    (0..<2).compactMap { slot in loads.filter { $0.slot == slot }.map(\.slotByteCount).max() }
+  }
+  /// Bytes that come to the device in every run.
+  public var streamedByteCount: Int { loads.reduce(0) { $0 + $1.byteCount } }
+  /// Bytes of the weights that commands or outputs read and that stay on the device.
   public var weightByteCount: Int { bytes { if case .weight = $0 { true } else { false } } }
 
   /// Bytes of the states.
@@ -98,10 +108,11 @@ public struct VulkanPlan: Sendable {
   }
 
   /// Plans a graph.
+  /// - Parameter residency: where weights are.
   /// - Throws: `LumosError(.internalDefect)` if an op has no lowering, a dispatch exceeds the device's limits or a
-  ///   state is used with two types; `LumosError(.tryAgain)` if a single value is larger than the device allocates at
-  ///   once.
-  public init(_ graph: Graph, _ limits: Limits) throws {
+  ///   state is used with two types; `LumosError(.tryAgain)` if a single value, or what a node reads of streamed
+  ///   weights, is larger than the device allocates at once.
+  public init(_ graph: Graph, _ limits: Limits, residency: Residency = .resident) throws {
     let segment = limits.segmentByteCount / MemoryPool.alignment * MemoryPool.alignment
     for node in graph.nodes {
       for value in node.outputs where graph[value].type.byteCount > segment {
@@ -113,11 +124,15 @@ public struct VulkanPlan: Sendable {
     let memory = MemoryPlan(
       graph: graph, alignment: MemoryPool.alignment, segmentByteCount: segment, inPlace: limits.worksInPlace)
     let states = try Self.stateTypes(graph)
+    let streams = try Self.segments(graph, limits, residency, largest: segment)
     let updated = Set(graph.stateUpdates.map(\.state))
 
-    func range(_ id: Graph.ValueID, rows: Range<Int>? = nil) -> BufferRange {
+    func range(_ id: Graph.ValueID, rows: Range<Int>? = nil, at node: Int? = nil) -> BufferRange {
       let value = graph[id]
       let all = value.type.byteRange(rows)
+      if let node, let place = streams?.place(of: value, at: node) {
+        return BufferRange(.segment(place.segment), place.offset + all.lowerBound..<place.offset + all.upperBound)
+      }
       switch value.source {
       case .input(let name): return BufferRange(.input(name), all)
       case .weight(let name, let layout): return BufferRange(.weight(name, layout), all)
@@ -164,7 +179,7 @@ public struct VulkanPlan: Sendable {
     }
     for (index, node) in graph.nodes.enumerated() {
       func operand(_ id: Graph.ValueID, _ rows: Range<Int>?) -> PlacedOperand {
-        PlacedOperand(type: graph[id].type.window(rows), range: range(id, rows: rows))
+        PlacedOperand(type: graph[id].type.window(rows), range: range(id, rows: rows, at: index))
       }
       commands += try PlannedDispatch.lowering(
         node.op, label: node.label, inputs: node.inputs.enumerated().map { operand($1, node.inputRows[$0]) },
@@ -192,25 +207,43 @@ public struct VulkanPlan: Sendable {
 
     self.commands = commands
     barriers = Hazards.barriers(for: commands)
-    submissions = Self.submissions(commands, limits)
+    let readers = streams?.readers(in: commands) ?? []
+    submissions = Self.submissions(commands, limits, cuts: Set(readers.compactMap { $0?.lowerBound }))
+    loads = streams?.loads(readers: readers, submissions: submissions) ?? []
     self.memory = memory
     self.outputs = outputs
     self.states = states
-    buffers = Self.buffers(graph, memory, states, snapshots, segment: segment)
+    buffers = Self.buffers(graph, memory, states, snapshots, streams, segment: segment)
+  }
+
+  /// How weights are streamed, or nil if all are resident.
+  private static func segments(
+    _ graph: Graph, _ limits: Limits, _ residency: Residency, largest: Int
+  ) throws -> WeightSegments? {
+    guard case .streamed(let slotBytes) = residency else { return nil }
+    let streams = WeightSegments(
+      graph, slotBytes: min(slotBytes, largest), leastBytes: limits.leastStreamedBytes)
+    if let segment = streams.segments.first(where: { $0.byteCount > largest }) {
+      throw LumosError(
+        .tryAgain, "weights of \(segment.byteCount) bytes are larger than the device allocates in one piece",
+        at: graph.nodes[segment.start].label)
+    }
+    return streams.segments.isEmpty ? nil : streams
   }
 
   private static func buffers(
     _ graph: Graph, _ memory: MemoryPlan, _ states: [String: TensorType], _ snapshots: [String: BufferRange],
-    segment: Int
+    _ streams: WeightSegments?, segment: Int
   ) -> [BufferID: Int] {
     var buffers: [BufferID: Int] = [:]
     for start in stride(from: 0, to: memory.byteCount, by: segment) {
       buffers[.arena(start / segment)] = min(segment, memory.byteCount - start)
     }
     let used = graph.usedValues
+    let streamed = streams?.streamedValues(of: graph) ?? []
     for value in graph.values where value.type.byteCount > 0 {
       switch value.source {
-      case .weight, .constant: if !used.contains(value.id) { continue }
+      case .weight, .constant: if !used.contains(value.id) || streamed.contains(value.id) { continue }
       case .input, .state, .node: break
       }
       switch value.source {
@@ -238,15 +271,18 @@ public struct VulkanPlan: Sendable {
     return types
   }
 
-  /// Cuts the commands into submissions.
-  static func submissions(_ commands: [PlannedDispatch], _ limits: Limits) -> [Range<Int>] {
+  /// Cuts the commands into submissions: before each command of `cuts`, and where one would become too long.
+  static func submissions(
+    _ commands: [PlannedDispatch], _ limits: Limits, cuts: Set<Int>
+  ) -> [Range<Int>] {
     var ranges: [Range<Int>] = []
     var start = 0
     var total = 0.0
     for (index, command) in commands.enumerated() {
       let seconds = limits.rates.seconds(of: command)
       let isFull =
-        index - start >= limits.commandsPerSubmission || total + seconds > limits.secondsPerSubmission
+        cuts.contains(index) || index - start >= limits.commandsPerSubmission
+        || total + seconds > limits.secondsPerSubmission
       if isFull && index > start {
         ranges.append(start..<index)
         start = index

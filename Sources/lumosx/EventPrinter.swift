@@ -24,6 +24,7 @@ struct EventPrinter {
   /// One event.
   mutating func event(_ event: GenerationEvent) {
     switch event {
+    case .memory(let rungs, let peakBytes): memory(rungs, peakBytes)
     case .stage(let stage):
       emit(["event": "stage", "stage": .string(stage.rawValue)])
       note(Self.titles[stage] ?? stage.rawValue)
@@ -48,6 +49,19 @@ struct EventPrinter {
         "latentsSha256": .string(output.latentsSha256),
       ])
     case .warning(let text): warning(text)
+    }
+  }
+
+  /// What is done about memory; people hear of it where it is more than one network after the other.
+  private mutating func memory(_ rungs: [Stage: MemoryLadder.Rung], _ peakBytes: Int) {
+    let stages = Stage.allCases.compactMap { stage in rungs[stage].map { (stage, $0) } }
+    emit([
+      "event": "memory", "peakBytes": .integer(peakBytes),
+      "stages": .object(stages.map { JSONValue.Member($0.0.rawValue, .string($0.1.rawValue)) }),
+    ])
+    for (stage, rung) in stages where rung > .stageByStage {
+      let tiles = rung == .smallTiles ? ", smaller blocks of tokens" : ""
+      note("\(Self.titles[stage] ?? stage.rawValue): weights are streamed\(tiles)")
     }
   }
 

@@ -25,14 +25,7 @@ struct GenerateCommand: ParsableCommand {
 
   @OptionGroup var precision: PrecisionOptions
 
-  @Option(help: "Height and width in pixels, as HxW; multiples of 16.")
-  var size: PixelSize?
-
-  @Option(help: "Number of frames, 1 + 4k.")
-  var frames: Int?
-
-  @Option(help: "Number of solver steps.")
-  var steps: Int?
+  @OptionGroup var what: RequestOptions
 
   @Option(parsing: .unconditional, help: "Shift of the noise schedule.")
   var shift: Double?
@@ -51,15 +44,6 @@ struct GenerateCommand: ParsableCommand {
 
   @Option(help: "Initial noise [16, T, h, w] as safetensors: the tensor \"noise\", or the only one.")
   var noise: String?
-
-  @Option(help: "subject: all reference images; face: the faces alone.")
-  var mode: SceneMode = .subject
-
-  @Option(help: "Mechanisms to switch off, separated by commas: r2pe, csam, mcam.")
-  var without: Mechanisms?
-
-  @Option(help: "Shortcuts of the sampler, separated by commas, or none, standard or all. Default: standard.")
-  var shortcuts: ShortcutList?
 
   @Option(help: "Write the final latent [16, T, h, w] as safetensors.")
   var saveLatents: String?
@@ -82,14 +66,14 @@ struct GenerateCommand: ParsableCommand {
   private func generate(_ printer: inout EventPrinter) throws {
     let bundle = try ModelBundle(BundleSearch().path(explicit: weights))
     var request = Request(
-      scenePath: scene, mode: mode.value, size: size.map { ($0.height, $0.width) }, frames: frames, steps: steps,
+      scenePath: scene, mode: what.mode.value, size: what.pixels, frames: what.frames, steps: what.steps,
       shift: shift, guidance: guidance, seed: seed, seeds: seeds?.values, negativePrompt: negative,
-      ablation: without?.ablation ?? [], shortcuts: shortcuts?.shortcuts ?? .standard)
+      ablation: what.ablation, shortcuts: what.sampling)
     request.noise = try noise.map(Self.readNoise)
     let settings = try Settings(request, defaults: bundle.configuration)
     let path =
       try output
-      ?? Scene(scene, mode: mode.value).outputName(
+      ?? Scene(scene, mode: what.mode.value).outputName(
         height: settings.height, width: settings.width, frames: settings.frames)
     let latentPaths = saveLatents.map { path in
       settings.seeds.map { OutputPath.path(path, seed: seeds == nil ? nil : $0) }
@@ -104,7 +88,9 @@ struct GenerateCommand: ParsableCommand {
     let rebuild = (backend as? VulkanBackend).map { lost in
       { @Sendable () throws -> any Backend in try lost.reopened() }
     }
-    let pipeline = try Pipeline(bundle: bundle, backend: backend, rebuild: rebuild)
+    let available = (device as? VulkanBackend).map { MemoryBudget.standard(of: $0.device.description) }
+    let pipeline = try Pipeline(
+      bundle: bundle, backend: backend, memoryBudget: what.memory?.bytes ?? available, rebuild: rebuild)
     let result = try profiler.around {
       try pipeline.generate(request, to: path, contactSheet: contactSheet) { event in
         profiler?.event(event)
@@ -129,87 +115,4 @@ struct GenerateCommand: ParsableCommand {
     }
     return tensor
   }
-}
-
-/// `HxW` on the command line.
-struct PixelSize: ExpressibleByArgument {
-  /// Rows.
-  let height: Int
-  /// Columns.
-  let width: Int
-
-  init?(argument: String) {
-    let parts = argument.lowercased().split(separator: "x", omittingEmptySubsequences: false).map { Int($0) }
-    guard parts.count == 2, let height = parts[0], let width = parts[1] else { return nil }
-    self.height = height
-    self.width = width
-  }
-}
-
-/// `--seeds 1,2,3` on the command line.
-struct Seeds: ExpressibleByArgument {
-  /// In the order given.
-  let values: [UInt64]
-
-  init?(argument: String) {
-    let numbers = argument.split(separator: ",", omittingEmptySubsequences: false).map { UInt64($0) }
-    values = numbers.compactMap { $0 }
-    if values.count < numbers.count { return nil }
-  }
-}
-
-/// Names of the sampler's shortcuts on the command line, separated by commas; `none`, `standard` and `all` for sets.
-struct ShortcutList: ExpressibleByArgument {
-  /// The shortcuts.
-  let shortcuts: Shortcuts
-
-  init?(argument: String) {
-    switch argument.lowercased() {
-    case "none": shortcuts = []
-    case "standard": shortcuts = .standard
-    case "all": shortcuts = .all
-    default:
-      var shortcuts: Shortcuts = []
-      for name in argument.split(separator: ",", omittingEmptySubsequences: false) {
-        guard let known = Shortcuts.named.first(where: { $0.name.lowercased() == name.lowercased() }) else {
-          return nil
-        }
-        shortcuts.insert(known.shortcut)
-      }
-      self.shortcuts = shortcuts
-    }
-  }
-
-  static var allValueStrings: [String] { Shortcuts.named.map(\.name) + ["none", "standard", "all"] }
-}
-
-/// `--mode` on the command line.
-enum SceneMode: String, ExpressibleByArgument, CaseIterable {
-  case subject, face
-
-  /// The scene's mode.
-  var value: Scene.Mode {
-    switch self {
-    case .subject: .subject
-    case .face: .face
-    }
-  }
-}
-
-/// `--without r2pe,mcam` on the command line.
-struct Mechanisms: ExpressibleByArgument {
-  /// What is switched off.
-  let ablation: Ablation
-
-  init?(argument: String) {
-    var ablation: Ablation = []
-    for name in argument.lowercased().split(separator: ",") {
-      guard let one = Ablation(name: String(name)) else { return nil }
-      ablation.insert(one)
-    }
-    guard !ablation.isEmpty else { return nil }
-    self.ablation = ablation
-  }
-
-  static var allValueStrings: [String] { ["r2pe", "csam", "mcam"] }
 }

@@ -29,26 +29,10 @@ struct PlanCommand: ParsableCommand {
   @Option(help: "Element type of the weights where there is no bundle: f32, f16 or bf16.")
   var dtype: WeightType = .f16
 
-  @Option(help: "Height and width in pixels, as HxW; multiples of 16.")
-  var size: PixelSize?
-
-  @Option(help: "Number of frames, 1 + 4k.")
-  var frames: Int?
-
-  @Option(help: "Number of solver steps.")
-  var steps: Int?
+  @OptionGroup var what: RequestOptions
 
   @Option(help: "Number of videos of the scene, or their seeds separated by commas.")
   var seeds: VideoCount?
-
-  @Option(help: "subject: all reference images of the scene; face: the faces alone.")
-  var mode: SceneMode = .subject
-
-  @Option(help: "Mechanisms to switch off, separated by commas: r2pe, csam, mcam.")
-  var without: Mechanisms?
-
-  @Option(help: "Memory that there is: 4GiB, 512MiB, 8GB or bytes. Default: that of a Vulkan device, else no limit.")
-  var memory: ByteCount?
 
   @Option(
     help: ArgumentHelp(
@@ -68,9 +52,6 @@ struct PlanCommand: ParsableCommand {
 
   @Option(help: "A graph pass to leave out; may be repeated.")
   var withoutPass: [PassList] = []
-
-  @Option(help: "Shortcuts of the sampler, separated by commas, or none, standard or all. Default: standard.")
-  var shortcuts: ShortcutList?
 
   @Flag(help: "One JSON object.")
   var json = false
@@ -101,7 +82,7 @@ struct PlanCommand: ParsableCommand {
   private func plan() throws -> LumosError? {
     for path in [dot, svg].compactMap({ $0 }) { try OutputPath.check(path) }
     let target = try PlanTarget(device, tflops: tflops, gbps: gbps)
-    let budget = memory?.bytes ?? target.memoryBytes
+    let budget = what.memory?.bytes ?? target.memoryBytes
     let bundle = try weights.map { try ModelBundle($0) }
     try bundle?.verify()
     let configuration = bundle?.configuration ?? ModelConfiguration()
@@ -110,16 +91,15 @@ struct PlanCommand: ParsableCommand {
 
     let subject = try subject(bundle)
     let request = Request(
-      scenePath: scene ?? "", mode: mode.value, size: size.map { ($0.height, $0.width) }, frames: frames,
-      steps: steps, seeds: seeds.map { (0..<UInt64($0.count)).map { $0 } },
-      shortcuts: shortcuts?.shortcuts ?? .standard)
+      scenePath: scene ?? "", mode: what.mode.value, size: what.pixels, frames: what.frames,
+      steps: what.steps, seeds: seeds.map { (0..<UInt64($0.count)).map { $0 } }, shortcuts: what.sampling)
     let settings = try Settings(request, defaults: configuration)
     let precision = precision.resolved(for: target.deviceClass)
     let passes = withoutPass.reduce(self.passes?.passes ?? .all) { $0.subtracting($1.passes) }
     let plan = try GenerationPlan(
       configuration, weights: described, outline: subject.outline, settings: settings,
-      ablation: without?.ablation ?? [], texts: subject.texts(bundle, settings)
-    ) { try target.summary(of: precision.apply(to: $0), passes) }
+      ablation: what.ablation, texts: subject.texts(bundle, settings), budget: budget
+    ) { try target.summary(of: precision.apply(to: $0), passes, $1) }
 
     if dot != nil || svg != nil {
       let drawings = try BlockDrawing.drawings(
@@ -141,7 +121,7 @@ struct PlanCommand: ParsableCommand {
     guard layout == nil else {
       throw LumosError(.usage, "a scene has a layout of its own", at: "--layout", advice: "leave one of them out")
     }
-    let read = try Scene(scene, mode: mode.value)
+    let read = try Scene(scene, mode: what.mode.value)
     return (
       SceneOutline(read),
       { bundle, settings in
@@ -185,7 +165,7 @@ private struct PlanTarget {
           advice: "plan for a class of devices: \(DeviceClass.all.map(\.name).joined(separator: ", "))")
       }
       name = found.name
-      memoryBytes = found.availableBytes
+      memoryBytes = MemoryBudget.standard(of: found)
       limits = VulkanPlan.Limits(found)
       deviceClass = .of(found)
       rates = deviceClass.rates
@@ -200,9 +180,9 @@ private struct PlanTarget {
   }
 
   /// What the backend would do with a graph.
-  func summary(of graph: Graph, _ passes: Passes) throws -> PlanSummary {
-    let graph = passes.apply(to: graph)
-    return try VulkanPlan(graph, limits).summary(of: graph, rates: rates)
+  func summary(of graph: Graph, _ passes: Passes, _ options: SessionOptions) throws -> PlanSummary {
+    let graph = passes.apply(to: graph, tiling: options.tiling ?? RowTiling())
+    return try VulkanPlan(graph, limits, residency: options.residency).summary(of: graph, rates: rates)
   }
 }
 
@@ -233,25 +213,6 @@ struct VideoCount: ExpressibleByArgument {
     } else {
       return nil
     }
-  }
-}
-
-/// `4GiB`, `512MiB`, `8GB` or a number of bytes on the command line.
-struct ByteCount: ExpressibleByArgument {
-  /// Bytes.
-  let bytes: Int
-
-  init?(argument: String) {
-    let units: [(String, Double)] = [
-      ("gib", 0x1p30), ("mib", 0x1p20), ("kib", 0x1p10), ("gb", 1e9), ("mb", 1e6), ("kb", 1e3), ("b", 1), ("", 1),
-    ]
-    let text = argument.lowercased()
-    guard let unit = units.first(where: { text.hasSuffix($0.0) }),
-      let number = Double(text.dropLast(unit.0.count).filter { $0 != " " })
-    else { return nil }
-    let bytes = number * unit.1
-    guard bytes >= 0, bytes < 0x1p62 else { return nil }
-    self.bytes = Int(bytes)
   }
 }
 

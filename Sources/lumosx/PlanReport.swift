@@ -2,6 +2,7 @@ import Foundation
 import LumosFiles
 import LumosGraph
 import LumosPipeline
+import LumosVulkan
 
 /// A plan as JSON (DESIGN: machine output) and as text.
 struct PlanReport {
@@ -33,8 +34,8 @@ struct PlanReport {
       ],
       "device": .string(device), "precision": .string(precision.name),
       "memoryBudgetBytes": budget.map { .integer($0) } ?? nil,
-      "ladder": .array(plan.ladder(budget: budget).map { .string($0) }),
-      "stages": .array(plan.stages.map(json)),
+      "ladder": .array(plan.ladder(budget: budget).map { .string($0.rawValue) }),
+      "transferBytesPerSecond": .number(WeightLoad.bytesPerSecond), "stages": .array(plan.stages.map(json)),
       "total": [
         "flops": .integer(plan.stages.reduce(0) { $0 + $1.total(\.flops) }),
         "bytesMoved": .integer(plan.stages.reduce(0) { $0 + $1.total(\.bytesMoved) }),
@@ -48,7 +49,8 @@ struct PlanReport {
 
   private func json(_ stage: StagePlan) -> JSONValue {
     [
-      "name": .string(stage.stage.rawValue), "dispatches": .integer(stage.total(\.dispatches)),
+      "name": .string(stage.stage.rawValue), "rung": .string(stage.rung.rawValue),
+      "dispatches": .integer(stage.total(\.dispatches)),
       "dispatchesPerBlock": .integer(stage.dispatchesPerBlock), "barriers": .integer(stage.total(\.barriers)),
       "submissions": .integer(stage.total(\.submissions)), "flops": .integer(stage.total(\.flops)),
       "bytesMoved": .integer(stage.total(\.bytesMoved)), "weightBytes": .integer(stage.weightBytes),
@@ -57,6 +59,10 @@ struct PlanReport {
       "predictedSeconds": .number(stage.predictedSeconds), "inputBytes": .integer(stage.inputBytes),
       "largestValueBytes": .integer(stage.largestValueBytes), "evaluations": .integer(stage.evaluations),
       "flopsPerEvaluation": .integer(stage.flopsPerEvaluation), "nodes": .integer(stage.nodes),
+      "storedWeightBytes": .integer(stage.storedWeightBytes), "slotBytes": .integer(stage.slotBytes),
+      "streamedBytes": .integer(stage.streamedBytes),
+      "streamedBytesPerEvaluation": .integer(stage.streamedBytesPerEvaluation),
+      "reserveBytes": .integer(stage.reserveBytes),
       "fits": .bool(budget.map { stage.peakBytes <= $0 } ?? true), "graphs": .array(stage.parts.map(json)),
     ]
   }
@@ -116,6 +122,13 @@ struct PlanReport {
     lines.append(
       "peak \(Self.bytes(plan.peakBytes)) with one network on the device at a time, \(Self.bytes(plan.residentBytes)) "
         + "with all" + (budget.map { ", of \(Self.bytes($0))" } ?? ""))
+    for stage in plan.stages where stage.rung > .stageByStage {
+      let tiles = stage.rung == .smallTiles ? ", in smaller blocks of tokens" : ""
+      lines.append(
+        "\(Self.titles[stage.stage] ?? stage.stage.rawValue): weights streamed, "
+          + "\(Self.bytes(stage.streamedBytesPerEvaluation)) per evaluation through \(Self.bytes(stage.slotBytes))\(tiles)"
+      )
+    }
     lines.append("predicted \(Self.duration(plan.predictedSeconds)) on the device")
     return lines
   }

@@ -29,6 +29,17 @@ import Testing
     return error / b.reduce(0) { $0 + $1 * $1 }
   }
 
+  @Test("Too little memory is refused before anything is done, with the bytes and the exit code 75")
+  func tooLittleMemory() throws {
+    let arguments = ["generate", Self.scene(1), "-o", path("v.mp4"), "--device", "vulkan:llvmpipe", "--json"]
+    let run = try Command(arguments + ["--memory", "1MiB"])
+    #expect(run.status == 75)
+    let events = try Self.events(run)
+    #expect(events.count == 1 && events[0]["ok"]?.bool == false)
+    #expect(events[0]["error"]?["message"]?.string?.contains("the budget is 1048576 bytes") == true)
+    #expect(scratch.contents().isEmpty)
+  }
+
   @Test func videoOnTheCPU() throws {
     let run = try Command([
       "generate", Self.scene(2), "-o", path("v.mp4"), "--device", "cpu", "--json", "--contact-sheet", path("v.png"),

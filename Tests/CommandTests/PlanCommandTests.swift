@@ -28,7 +28,7 @@ import Testing
     #expect(plan["precision"]?.string == "half")
     for key in ["device", "memoryBudgetBytes", "ladder", "stages"] { #expect(plan[key] != nil, "\(key)") }
     #expect(plan["memoryBudgetBytes"] == .null)
-    #expect(plan["ladder"]?.array?.compactMap(\.string) == ["stageByStage"])
+    #expect(plan["ladder"]?.array?.compactMap(\.string) == ["stageByStage", "streamed"])
     let stages = try #require(plan["stages"]?.array)
     #expect(stages.compactMap { $0["name"]?.string } == ["textEncoder", "vaeEncode", "transformer", "vaeDecode"])
     for stage in stages {
@@ -104,7 +104,7 @@ import Testing
     let peak = try #require(peaks.max())
     #expect(plan["fits"]?.bool == false && plan["memoryBudgetBytes"]?.integer == 1 << 20)
     #expect(stages.contains { $0["fits"]?.bool == false })
-    #expect(run.errors.contains("needs \(peak) bytes, the budget is 1048576"))
+    #expect(run.errors.contains("needs \(peak) bytes of device memory at least, the budget is 1048576 bytes"))
     let text = try Command(arguments)
     #expect(text.status == 75 && text.output.contains("predicted") && text.errors.contains("\(peak) bytes"))
     #expect(try Command(["plan", "--weights", Command.demoBundle.path, "--memory", "\(peak)"]).status == 0)

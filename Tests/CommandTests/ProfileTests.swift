@@ -150,8 +150,8 @@ final class BackendSpy: Backend {
   /// Sums per kind of op over all runs.
   var costs: [String: Cost] { total.withLock { $0 } }
 
-  func makeSession(weights: any WeightSource) throws -> any LumosGraph.Session {
-    SpySession(try base.makeSession(weights: weights), self)
+  func makeSession(weights: any WeightSource, options: SessionOptions) throws -> any LumosGraph.Session {
+    SpySession(try base.makeSession(weights: weights, options: options), self)
   }
 
   private func add(_ op: String, flops: Int, bytes: Int) {

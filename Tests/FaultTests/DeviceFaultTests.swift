@@ -13,8 +13,10 @@ import Testing
     let staged: Bool
     /// What every message says.
     let what: String
+    /// Whether weights are streamed.
+    var streamed = false
 
-    var testDescription: String { point.rawValue + (staged ? ", staged" : "") }
+    var testDescription: String { point.rawValue + (staged ? ", staged" : "") + (streamed ? ", streamed" : "") }
   }
 
   static let cases = [
@@ -23,6 +25,12 @@ import Testing
     Case(point: .submission, staged: false, what: "vkQueueSubmit ran out of memory (VK_ERROR_OUT_OF_HOST_MEMORY)"),
     Case(point: .submission, staged: true, what: "vkQueueSubmit ran out of memory (VK_ERROR_OUT_OF_HOST_MEMORY)"),
     Case(point: .stagingCopy, staged: true, what: "a copy through the staging buffer ran out of memory"),
+    Case(point: .allocation, staged: false, what: "out of device memory: ", streamed: true),
+    Case(point: .mapping, staged: false, what: "which the host cannot map", streamed: true),
+    Case(
+      point: .submission, staged: false, what: "vkQueueSubmit ran out of memory (VK_ERROR_OUT_OF_HOST_MEMORY)",
+      streamed: true),
+    Case(point: .stagingCopy, staged: false, what: "a copy of streamed weights ran out of memory", streamed: true),
   ]
 
   @Test(arguments: cases) func everyCall(_ fault: Case) throws {
@@ -35,7 +43,7 @@ import Testing
     let plan = FaultPlan()
     let device = try Demo.device(plan, staged: fault.staged, validated: true)
     let scratch = try Scratch()
-    let pipeline = try Demo.pipeline(Demo.backend(device))
+    let pipeline = try Demo.pipeline(Demo.backend(device), streamed: fault.streamed)
     func generate() throws -> String { try pipeline.generate(Demo.request(), to: scratch.video).latentsSha256 }
 
     let undisturbed = try generate()
@@ -47,7 +55,8 @@ import Testing
     #expect(device.memoryUse.liveAllocations == 0)
 
     // Every staged copy is one submission: the sweep of copies goes through all places, that of submissions samples them.
-    let sampled = fault.point == .submission && fault.staged
+    // Streamed weights are many copies and submissions, which differ little.
+    let sampled = fault.point == .submission && fault.staged || fault.streamed
     for index in sampled ? Demo.indices(count, all: 10, sampled: 10) : Demo.indices(count) {
       for persistent in [false, true] {
         let comment: Comment = "\(fault.testDescription) \(index) of \(count)\(persistent ? " and later" : "")"

@@ -23,7 +23,7 @@ import Testing
 
     mutating func note(_ event: GenerationEvent, _ plan: FaultPlan) {
       switch event {
-      case .stage, .progress, .output: break
+      case .memory, .stage, .progress, .output: break
       case .step(let index, _, _):
         steps.append(index)
         submissions.append(plan.count(.deviceLoss))
@@ -41,8 +41,11 @@ import Testing
     let scratch: Scratch
     var backend: VulkanBackend
 
-    init(staged: Bool = false) throws {
+    let streamed: Bool
+
+    init(staged: Bool = false, streamed: Bool = false) throws {
       scratch = try Scratch()
+      self.streamed = streamed
       backend = Demo.backend(try Demo.device(plan, staged: staged))
     }
 
@@ -60,7 +63,7 @@ import Testing
         return new
       }
       defer { backend = latest.withLock { $0 } }
-      var pipeline = try Demo.pipeline(first, rebuild: recovers ? rebuild : nil)
+      var pipeline = try Demo.pipeline(first, streamed: streamed, rebuild: recovers ? rebuild : nil)
       pipeline.checkpointEvery = checkpointEvery
       var report = Report()
       let result = try pipeline.generate(Demo.request(steps: steps), to: scratch.video) { report.note($0, plan) }
@@ -69,15 +72,17 @@ import Testing
   }
 
   /// With staging every transfer is a submission, also those that keep a step's latent; of these many a sample is lost.
-  @Test(arguments: [false, true]) func goesOnToTheSameBytes(staged: Bool) throws {
-    let subject = try Subject(staged: staged)
+  /// Streamed weights are submissions too, on the queue that copies.
+  @Test(arguments: [(false, false), (true, false), (false, true)])
+  func goesOnToTheSameBytes(staged: Bool, streamed: Bool) throws {
+    let subject = try Subject(staged: staged, streamed: streamed)
     let undisturbed = try subject.generate()
     let video = try subject.scratch.takeVideo()
     let count = subject.plan.count(.deviceLoss)
     #expect(undisturbed.report.warnings.isEmpty && undisturbed.report.steps == Array(1...Self.steps))
     #expect(count > Self.steps + 3)
 
-    for index in staged ? Demo.indices(count, all: 1, sampled: 9) : Demo.indices(count) {
+    for index in staged || streamed ? Demo.indices(count, all: 1, sampled: 9) : Demo.indices(count) {
       let comment: Comment = "lost at submission \(index) of \(count)"
       let lost = subject.backend
       subject.plan.arm(.deviceLoss, at: index)

@@ -7,13 +7,15 @@ import Testing
 /// Every file access of a generation fails, one after the other.
 @Suite(.serialized, .timeLimit(.minutes(10))) struct FileFaultTests {
   /// Configuration, checkpoints, tokenizer, caption and images; then the video.
-  @Test(arguments: [FaultPlan.Point.fileRead, .fileWrite]) func everyAccess(_ point: FaultPlan.Point) throws {
+  /// Streamed, weights are read from their files during the whole generation.
+  @Test(arguments: [(FaultPlan.Point.fileRead, false), (.fileWrite, false), (.fileRead, true)])
+  func everyAccess(_ point: FaultPlan.Point, streamed: Bool) throws {
     let plan = FaultPlan()
     let device = try Demo.device(FaultPlan())
     let scratch = try Scratch()
     func generate() throws {
       try FaultPlan.$files.withValue(plan) {
-        _ = try Demo.pipeline(Demo.backend(device)).generate(Demo.request(), to: scratch.video)
+        _ = try Demo.pipeline(Demo.backend(device), streamed: streamed).generate(Demo.request(), to: scratch.video)
       }
     }
     try generate()
@@ -22,7 +24,7 @@ import Testing
     #expect(point == .fileRead ? count >= 8 : count == 2)
 
     var places: Set<String> = []
-    for index in 0..<count {
+    for index in Demo.indices(count, all: 20, sampled: 12) {
       for persistent in [false, true] {
         let comment: Comment = "\(point.rawValue) \(index) of \(count)\(persistent ? " and later" : "")"
         plan.arm(point, at: index, persistent: persistent)

@@ -19,15 +19,22 @@ enum Demo {
   }
 
   static func pipeline(
-    _ backend: any Backend, rebuild: (@Sendable () throws -> any Backend)? = nil
+    _ backend: any Backend, streamed: Bool = false, rebuild: (@Sendable () throws -> any Backend)? = nil
   ) throws -> Pipeline {
-    try Pipeline(bundle: ModelBundle(bundlePath), backend: backend, rebuild: rebuild)
+    var pipeline = try Pipeline(bundle: ModelBundle(bundlePath), backend: backend, rebuild: rebuild)
+    if streamed {
+      pipeline.ladder.first = .streamed
+      pipeline.ladder.slotBytes = 96 << 10
+    }
+    return pipeline
   }
 
   /// A backend that submits the same in every run: what comes first, second and so on must not depend on time.
   static func backend(_ device: VulkanDevice) -> VulkanBackend {
     var backend = VulkanBackend(device: device)
     backend.limits.correctsRates = false
+    // Where weights are streamed at all, those of a small bundle are.
+    backend.limits.leastStreamedBytes = 4096
     return backend
   }
 

@@ -65,10 +65,13 @@ import Testing
     let configuration = UMT5Configuration()
     let shapes = ExpectedTensors.umt5(configuration)
     var builder = GraphBuilder(weights: Described(shapes: shapes))
-    let ids = builder.input("ids", TensorType([77], .i32))
-    let result = try UMT5Graph(configuration).encode(ids, realTokens: 77, in: &builder)
+    let embedded = builder.input("embedding", TensorType([77, 4096], .f32))
+    let spans = [Attention.Span(queries: 0..<77, keys: 0..<77)]
+    let result = try UMT5Graph(configuration).encode(embedded, spans: spans, in: &builder)
     #expect(builder.shape(of: result) == [77, 4096])
-    #expect(Self.weightNames(builder.graph) == Set(shapes.keys))
+    // The table of embeddings stays on the host.
+    #expect(Self.weightNames(builder.graph).union([UMT5Graph.embeddingTable]) == Set(shapes.keys))
+    #expect(!Self.weightNames(builder.graph).contains(UMT5Graph.embeddingTable))
   }
 
   @Test func videoCoders() throws {

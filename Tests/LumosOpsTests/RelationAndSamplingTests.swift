@@ -83,12 +83,4 @@ import Testing
     let results = try evaluate(SolverStep(), [one(2), one(1), one(0.5), one(.nan), step.tensor])
     #expect(results == [[1.5625], [0.25]])
   }
-
-  @Test(arguments: [DType.f32, .f16, .bf16]) func embeddingCopiesRows(_ dtype: DType) throws {
-    let table = random([7, 3], seed: 5).converted(to: dtype)
-    let rows = try evaluate(Embedding(), [Tensor([6, 0, 3, 3] as [Int32], [4]), table])[0]
-    let values = table.doubles()
-    let expected = [6, 0, 3, 3].flatMap { row in values[row * 3..<row * 3 + 3] }
-    #expect(rows == expected)
-  }
 }

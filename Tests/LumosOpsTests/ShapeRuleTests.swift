@@ -135,7 +135,6 @@ struct ShapeRuleTests {
     Refusal("tables of another length", Rotary(heads: 2), [3, 8], [2, 2], [2, 2]),
     Refusal("coefficients too few", SolverStep(), [4], [4], [4], [4], [4]),
     Refusal("velocity of another shape", SolverStep(), [4], [4], [5], [4], [5]),
-    Refusal("float ids", Embedding(), [4], [9, 2]),
     Refusal("nothing", Activation(.silu)),
   ]
 

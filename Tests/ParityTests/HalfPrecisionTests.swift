@@ -77,7 +77,7 @@ import Testing
   func states() throws {
     let configuration = VAEConfiguration()
     let weights = DecoderPartsTests.Weights(configuration)
-    let session = PlanningBackend().makeSession(weights: weights)
+    let session = try PlanningBackend().makeSession(weights: weights)
     let encoder = VAEEncoder(configuration, session: session, weights: weights, height: 480, width: 832)
     let decoder = VAEDecoder(configuration, session: session, weights: weights, latentHeight: 60, latentWidth: 104)
     let graphs = [

@@ -28,8 +28,8 @@ import Testing
 
     final class Plans: @unchecked Sendable { var all: [VulkanPlan] = [] }
 
-    func makeSession(weights: any WeightSource) -> any Session {
-      WatchedSession(session: backend.makeSession(weights: weights), plans: plans)
+    func makeSession(weights: any WeightSource, options: SessionOptions) -> any Session {
+      WatchedSession(session: backend.makeSession(weights: weights, options: options), plans: plans)
     }
   }
 

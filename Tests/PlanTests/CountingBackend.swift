@@ -10,8 +10,8 @@ struct CountingBackend: Backend {
 
   var name: String { base.name }
 
-  func makeSession(weights: any WeightSource) -> any Session {
-    let session = CountingSession(base.makeSession(weights: weights))
+  func makeSession(weights: any WeightSource, options: SessionOptions) -> any Session {
+    let session = CountingSession(base.makeSession(weights: weights, options: options))
     log.sessions.append(session)
     return session
   }

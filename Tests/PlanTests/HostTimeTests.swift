@@ -43,7 +43,7 @@ import Testing
     let weights = Zeros(
       described: GenerationPlan.Weights(configuration, dtype: .f16).transformer)
     let backend = CountingBackend(base: VulkanBackend(device: try Self.nullDevice()))
-    let session = backend.makeSession(weights: weights)
+    let session = try backend.makeSession(weights: weights)
     let sampler = Sampler(
       TransformerGraph(configuration.transformer, layout: layout), session: session, weights: weights, height: 60,
       width: 104)

@@ -36,6 +36,11 @@ public struct CheckpointWeights: WeightSource {
   /// - Throws: `LumosError(.badInput)` if the file has none of this name.
   public func weight(_ name: String) throws -> Tensor { try file.requireTensor(droppedPrefix + name) }
 
+  /// Reads from the file. Errors as for `SafetensorsFile.read`.
+  public func read(_ name: String, bytes range: Range<Int>, into target: UnsafeMutableRawBufferPointer) throws {
+    try file.read(droppedPrefix + name, bytes: range, into: target)
+  }
+
   /// Compares what the file holds with what the model needs.
   public func deviations(from expected: [String: Shape]) -> CheckpointDeviations {
     var report = CheckpointDeviations()

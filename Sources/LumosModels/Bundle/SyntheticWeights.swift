@@ -22,4 +22,9 @@ public struct SyntheticWeights: WeightSource {
   public func weight(_ name: String) throws -> Tensor {
     throw LumosError(.internalDefect, "a weight of a plan has no contents", at: name)
   }
+
+  /// Zeros, like all results of a plan: what drivers read themselves does not change what they do.
+  public func read(_ name: String, bytes range: Range<Int>, into target: UnsafeMutableRawBufferPointer) throws {
+    for index in 0..<range.count { target[index] = 0 }
+  }
 }

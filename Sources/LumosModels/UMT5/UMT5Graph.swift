@@ -10,23 +10,26 @@ public struct UMT5Graph: Sendable {
   /// An encoder of these sizes.
   public init(_ configuration: UMT5Configuration) { self.configuration = configuration }
 
-  /// The encoder over token ids `[n]` (i32): hidden states `[n, width]`.
+  /// Name of the table of token embeddings, of which the graph takes the rows that it needs as its input.
+  public static let embeddingTable = "token_embedding.weight"
+
+  /// The encoder over embedded tokens `[n, width]`: hidden states `[n, width]`.
   ///
-  /// Real tokens never read padding, so a prompt is encoded without any: `realTokens` then is n.
-  /// - Parameter realTokens: keys that take part; positions from there on are padding, computed but not read.
+  /// Real tokens never read padding, so prompts are encoded without any.
+  /// - Parameter spans: which tokens attend to which. Prompts that stand one behind the other attend to themselves;
+  ///   positions that no span has as keys are padding, computed but not read.
   public func encode(
-    _ ids: Graph.ValueID, realTokens: Int, in builder: inout GraphBuilder
+    _ embedded: Graph.ValueID, spans: [Attention.Span], in builder: inout GraphBuilder
   ) throws(GraphBuilder.Failure) -> Graph.ValueID {
-    let table = try builder.weight("token_embedding.weight", [configuration.vocabulary, configuration.width])
-    var x = try builder.apply(Embedding(), [ids, table], "token_embedding")
+    var x = embedded
     for layer in 0..<configuration.layers {
-      x = try block(x, "blocks.\(layer).", realTokens: realTokens, in: &builder)
+      x = try block(x, "blocks.\(layer).", spans: spans, in: &builder)
     }
     return try builder.rmsNorm(x, "norm", epsilon: configuration.epsilon)
   }
 
   private func block(
-    _ x: Graph.ValueID, _ prefix: String, realTokens: Int, in builder: inout GraphBuilder
+    _ x: Graph.ValueID, _ prefix: String, spans: [Attention.Span], in builder: inout GraphBuilder
   ) throws(GraphBuilder.Failure) -> Graph.ValueID {
     let (width, inner) = (configuration.width, configuration.attentionWidth)
     var y = try builder.rmsNorm(x, prefix + "norm1", epsilon: configuration.epsilon)
@@ -38,9 +41,7 @@ public struct UMT5Graph: Sendable {
       prefix + "pos_embedding.embedding.weight", [configuration.buckets, configuration.heads])
     // T5 folds 1/√d into its initialisation: scores are not scaled.
     let attention = Attention(
-      heads: configuration.heads, scale: 1,
-      spans: [Attention.Span(queries: 0..<builder.shape(of: x)[0], keys: 0..<realTokens)],
-      bias: .relativePosition(buckets))
+      heads: configuration.heads, scale: 1, spans: spans, bias: .relativePosition(buckets))
     y = try builder.apply(attention, [query, key, value, positions], prefix + "attn.attention")
     y = try builder.linear(y, prefix + "attn.o", width, bias: false)
     let x = try builder.add(x, y, prefix + "attn.residual")

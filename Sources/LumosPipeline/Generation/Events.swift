@@ -2,6 +2,9 @@ import LumosTensor
 
 /// What a generation reports while it runs.
 public enum GenerationEvent: Sendable {
+  /// What is done about the device's memory in each stage, and the most bytes that will be on it; before the first
+  /// stage, from a backend that counts its memory.
+  case memory(rungs: [Stage: MemoryLadder.Rung], peakBytes: Int)
   /// A stage has begun.
   case stage(Stage)
   /// Step `index` (from 1) of `count` is done; the estimate of what is left covers the steps only.

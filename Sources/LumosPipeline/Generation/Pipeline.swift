@@ -24,21 +24,29 @@ public struct Pipeline: Sendable {
   /// Steps of the solver after which latents are kept on the host, for a device that may be lost. Nil: 1 where a
   /// latent is small (under 16 MiB), else 5. Nothing is kept without `rebuild`.
   public var checkpointEvery: Int?
+  /// Bytes of device memory that there are; nil for no limit. Backends that do not count theirs have none.
+  public var memoryBudget: Int?
+  /// What may be done about memory.
+  public var ladder = MemoryLadder()
   private let rebuild: (@Sendable () throws -> any Backend)?
   private let tokenizer: Tokenizer
   private let logger: Logger
 
   /// Checks every tensor's name and shape, and loads the tokenizer.
-  /// - Parameter rebuild: makes a new backend if the device of the first is lost in the middle of a generation, which
-  ///   then goes on from the last step that was kept. Once per generation.
+  /// - Parameters:
+  ///   - memoryBudget: bytes of device memory that there are; nil for no limit.
+  ///   - rebuild: makes a new backend if the device of the first is lost in the middle of a generation, which then goes
+  ///     on from the last step that was kept. Once per generation.
   /// - Throws: `LumosError(.badInput)` if the bundle is incomplete or inconsistent.
   public init(
-    bundle: ModelBundle, backend: any Backend, rebuild: (@Sendable () throws -> any Backend)? = nil,
+    bundle: ModelBundle, backend: any Backend, memoryBudget: Int? = nil,
+    rebuild: (@Sendable () throws -> any Backend)? = nil,
     logger: Logger = Logger(label: "lumosx")
   ) throws {
     try bundle.verify()
     self.bundle = bundle
     self.backend = backend
+    self.memoryBudget = memoryBudget
     self.rebuild = rebuild
     self.logger = logger
     tokenizer = try Tokenizer(modelPath: bundle.tokenizerPath, tokenizerJSONPath: bundle.tokenizerJSONPath)
@@ -53,7 +61,8 @@ public struct Pipeline: Sendable {
   /// - Parameters:
   ///   - contactSheet: also write the frames side by side, PNG.
   ///   - onEvent: hears of stages, steps and warnings; what it throws ends the work, between two submissions.
-  /// - Throws: `LumosError`, `.tryAgain` if the device is lost (again, where it can be rebuilt); `CancellationError` if
+  /// - Throws: `LumosError`, `.tryAgain` if the memory does not suffice (before anything has been done) or the device is
+  ///   lost (again, where it can be rebuilt); `CancellationError` if
   ///   the surrounding task is cancelled.
   public func generate(
     _ request: Request, to path: String, contactSheet: String? = nil,
@@ -70,20 +79,21 @@ public struct Pipeline: Sendable {
       return (path: OutputPath.path(path, seed: part), sheet: contactSheet.map { OutputPath.path($0, seed: part) })
     }
     for target in targets { for path in [target.path, target.sheet].compactMap({ $0 }) { try OutputPath.check(path) } }
+    let layout = Self.layout(of: scene, noises[0], bundle.configuration.transformer, request.ablation)
+    let options = try memoryPlan(scene, settings, request.ablation, onEvent)
     var output = try FrameOutput(targets[0].path, contactSheet: targets[0].sheet, settings: settings)
 
     var clock = StageClock()
     var recovery = Recovery(backend, rebuild)
     try clock.enter(.textEncoder, onEvent)
-    let text = try encodeText(scene, settings, &recovery, &clock, onEvent)
+    let text = try encodeText(scene, settings, options, &recovery, &clock, onEvent)
     try clock.enter(.vaeEncode, onEvent)
     let conditions = try encodeImages(images, settings, &recovery, &clock, onEvent)
     try clock.enter(.transformer, onEvent)
     let guide = Sampler.Guide(
       conditions: conditions, masks: text.masks, prompt: text.prompt, negativePrompt: text.negative,
       guidance: settings.guidance)
-    let layout = Self.layout(of: scene, noises[0], bundle.configuration.transformer, request.ablation)
-    let latents = try sample(noises, guide, layout, settings, &recovery, &clock, onEvent)
+    let latents = try sample(noises, guide, layout, settings, options, &recovery, &clock, onEvent)
     try clock.enter(.vaeDecode, onEvent)
     var outputs: [GenerationResult.Output] = []
     for (index, (latent, target)) in zip(latents, targets).enumerated() {
@@ -114,6 +124,27 @@ public struct Pipeline: Sendable {
       humanGroups: scene.humanGroups, ablation: ablation)
   }
 
+  /// What is done about the device's memory in each stage; the defaults where the backend does not count it.
+  /// - Throws: `LumosError(.tryAgain)` if nothing helps.
+  private func memoryPlan(
+    _ scene: Scene, _ settings: Settings, _ ablation: Ablation, _ onEvent: (GenerationEvent) throws -> Void
+  ) throws -> [Stage: SessionOptions] {
+    guard try backend.summary(of: GraphBuilder(weights: bundle.umt5).graph, options: SessionOptions()) != nil else {
+      return [:]
+    }
+    let plan = try GenerationPlan(
+      bundle.configuration, weights: GenerationPlan.Weights(bundle), outline: SceneOutline(scene), settings: settings,
+      ablation: ablation,
+      texts: GenerationPlan.Texts(
+        scene, negativePrompt: settings.negativePrompt, tokenizer, length: bundle.configuration.transformer.textLength),
+      ladder: ladder, budget: memoryBudget
+    ) { try backend.summary(of: $0, options: $1) ?? PlanSummary() }
+    if let shortage = plan.shortage(budget: memoryBudget) { throw shortage }
+    let rungs = plan.stages.map { ($0.stage, $0.rung) }
+    try onEvent(.memory(rungs: Dictionary(uniqueKeysWithValues: rungs), peakBytes: plan.peakBytes))
+    return Dictionary(uniqueKeysWithValues: rungs.map { ($0, ladder.options($1)) })
+  }
+
   // MARK: - Stages
 
   /// The first latent of every video.
@@ -141,8 +172,8 @@ public struct Pipeline: Sendable {
 
   /// The encoded prompts, and for every reference image the prompt positions of its word.
   private func encodeText(
-    _ scene: Scene, _ settings: Settings, _ recovery: inout Recovery, _ clock: inout StageClock,
-    _ onEvent: (GenerationEvent) throws -> Void
+    _ scene: Scene, _ settings: Settings, _ options: [Stage: SessionOptions], _ recovery: inout Recovery,
+    _ clock: inout StageClock, _ onEvent: (GenerationEvent) throws -> Void
   ) throws -> (prompt: Tensor, negative: Tensor, masks: [[Bool]]) {
     let length = bundle.configuration.transformer.textLength
     let ids = try tokenizer.encode(scene.prompt, length: length)
@@ -150,16 +181,14 @@ public struct Pipeline: Sendable {
     let masks = try scene.textMasks(tokenizer, length: length)
     for warning in try scene.textWarnings(tokenizer, length: length) { try onEvent(.warning(warning)) }
     return try recovery.run(onEvent) { backend in
-      let session = try backend.makeSession(weights: bundle.umt5)
+      let session = try backend.makeSession(weights: bundle.umt5, options: options[.textEncoder] ?? SessionOptions())
       let encoder = UMT5Encoder(bundle.configuration.umt5, session: session, weights: bundle.umt5)
-      let (prompt, negative) = try StageProgress(stage: .textEncoder, units: 2).follow(session, onEvent) { promptDone in
-        let prompt = try encoder.encode(ids)
-        promptDone()
-        return (prompt, try encoder.encode(negativeIDs))
+      let texts = try StageProgress(stage: .textEncoder, units: 1).follow(session, onEvent) { _ in
+        try encoder.encode([ids, negativeIDs])
       }
       clock.note(session)
       logger.debug("text encoded", metadata: ["tokens": "\(ids.count)", "negativeTokens": "\(negativeIDs.count)"])
-      return (prompt, negative, masks)
+      return (texts[0], texts[1], masks)
     }
   }
 
@@ -192,14 +221,16 @@ public struct Pipeline: Sendable {
 
   /// The final latents, in the order of `noises`.
   private func sample(
-    _ noises: [Tensor], _ guide: Sampler.Guide, _ layout: Layout, _ settings: Settings, _ recovery: inout Recovery,
-    _ clock: inout StageClock, _ onEvent: (GenerationEvent) throws -> Void
+    _ noises: [Tensor], _ guide: Sampler.Guide, _ layout: Layout, _ settings: Settings,
+    _ options: [Stage: SessionOptions], _ recovery: inout Recovery, _ clock: inout StageClock,
+    _ onEvent: (GenerationEvent) throws -> Void
   ) throws -> [Tensor] {
     let every =
       rebuild == nil ? nil : max(1, checkpointEvery ?? (noises[0].byteCount * noises.count < 16 << 20 ? 1 : 5))
     var kept: SamplerState?
     let latents = try recovery.run(onEvent) { backend in
-      let session = try backend.makeSession(weights: bundle.transformer)
+      let session = try backend.makeSession(
+        weights: bundle.transformer, options: options[.transformer] ?? SessionOptions())
       let sampler = Sampler(
         TransformerGraph(bundle.configuration.transformer, layout: layout), session: session,
         weights: bundle.transformer, height: noises[0].shape[1], width: noises[0].shape[2],

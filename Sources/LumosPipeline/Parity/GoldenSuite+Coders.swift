@@ -96,9 +96,11 @@ extension GoldenSuite {
       let expected = try golden.rows(prompt..<prompt + 1).withoutBatch(entry.path)
       // All positions, as the published code computes them, and the real ones alone, as this engine does.
       var builder = GraphBuilder(weights: weights)
-      let input = builder.input("ids", TensorType([row.count], .i32))
-      builder.output("out", try UMT5Graph(configuration).encode(input, realTokens: real, in: &builder))
-      let all = try session.compile(builder.graph).run(["ids": Tensor(row, [row.count])], output: "out")
+      let embedded = try encoder.embedding(row)
+      let input = builder.input("embedding", embedded.type)
+      let span = Attention.Span(queries: 0..<row.count, keys: 0..<real)
+      builder.output("out", try UMT5Graph(configuration).encode(input, spans: [span], in: &builder))
+      let all = try session.compile(builder.graph).run(["embedding": embedded], output: "out")
       try recorder.compare("\(entry.name)/out[\(prompt)]", all, expected, bound: bound)
       let alone = try encoder.encode(Array(row[..<real]))
       try recorder.compare(

@@ -77,12 +77,16 @@ public struct GenerationPlan: Sendable {
   /// - Parameters:
   ///   - outline: how many reference images there are.
   ///   - texts: nil for as many tokens as the model takes, and a word of two tokens for every image.
+  ///   - ladder: what may be done about memory.
+  ///   - budget: bytes that there are; nil for no limit. Of every stage the first rung is taken that fits; where none
+  ///     does, the one that takes least, and `shortage` tells.
   ///   - summarize: plans a graph for the device in question.
   /// - Throws: `LumosError(.badInput)` if the weights do not fit or the sequence is longer than kernels can index;
   ///   whatever `summarize` throws.
   public init(
     _ configuration: ModelConfiguration, weights: Weights, outline: SceneOutline, settings: Settings,
-    ablation: Ablation = [], texts: Texts? = nil, summarize: @escaping (Graph) throws -> PlanSummary
+    ablation: Ablation = [], texts: Texts? = nil, ladder: MemoryLadder = MemoryLadder(), budget: Int? = nil,
+    summarize: @escaping (Graph, SessionOptions) throws -> PlanSummary
   ) throws {
     self.settings = settings
     layout = Layout(outline, settings, configuration, ablation)
@@ -92,7 +96,7 @@ public struct GenerationPlan: Sendable {
         .badInput, "a sequence of \(tokens) tokens has more elements than a kernel can index (2^31 - 1)",
         advice: "ask for fewer frames or a smaller size")
     }
-    let planner = Planner(configuration, weights, layout, settings, summarize)
+    let planner = Planner(configuration, weights, layout, settings, ladder, budget, summarize)
     let texts = texts ?? Texts(longest: configuration.umt5.textLength, conditions: layout.conditions)
     var stages = [try planner.textEncoder(texts)]
     if layout.conditions > 0 { stages.append(try planner.vaeEncode()) }
@@ -110,18 +114,22 @@ public struct GenerationPlan: Sendable {
   /// Bytes on the device if all weights stayed there.
   public var residentBytes: Int {
     // Encoder and decoder are parts of one network with weights of their own.
-    let weights = stages.reduce(0) { $0 + $1.weightBytes }
+    let weights = stages.reduce(0) { $0 + $1.storedWeightBytes }
     return weights + (stages.map { $0.peakBytes - $0.weightBytes }.max() ?? 0)
   }
 
   /// Predicted seconds on the device.
   public var predictedSeconds: Double { stages.reduce(0) { $0 + $1.predictedSeconds } }
 
-  /// What is done about memory: `stageByStage`, one network's weights at a time, is what a generation does;
-  /// `allResident` stands beside it where everything would fit `budget` at once.
-  public func ladder(budget: Int?) -> [String] {
-    let fits = budget.map { residentBytes <= $0 } ?? false
-    return ["stageByStage"] + (fits ? ["allResident"] : [])
+  /// What is done about memory: `stageByStage`, one network's weights at a time, is what a generation does in any case;
+  /// `streamed` and `smallTiles` stand beside it where a stage takes them, `allResident` where nothing is streamed and
+  /// everything would fit `budget` at once.
+  public func ladder(budget: Int?) -> [MemoryLadder.Rung] {
+    let most = stages.map(\.rung).max() ?? .stageByStage
+    var rungs = [MemoryLadder.Rung.stageByStage]
+    for rung in [MemoryLadder.Rung.streamed, .smallTiles] where rung <= most { rungs.append(rung) }
+    if rungs.count == 1, let budget, residentBytes <= budget { rungs.append(.allResident) }
+    return rungs
   }
 
   /// What is missing if `budget` bytes are all there is: one failure that names the largest stage; nil if it suffices.
@@ -130,7 +138,9 @@ public struct GenerationPlan: Sendable {
       return nil
     }
     return LumosError(
-      .tryAgain, "the stage \(stage.stage.rawValue) needs \(stage.peakBytes) bytes, the budget is \(budget)",
+      .tryAgain,
+      "the stage \(stage.stage.rawValue) needs \(stage.peakBytes) bytes of device memory at least, "
+        + "the budget is \(budget) bytes",
       at: "--memory", advice: "ask for fewer frames or a smaller size, or run on a device with more memory")
   }
 }
@@ -153,17 +163,34 @@ private struct Planner {
   let weights: GenerationPlan.Weights
   let layout: Layout
   let settings: Settings
-  let summarize: (Graph) throws -> PlanSummary
+  let ladder: MemoryLadder
+  let budget: Int?
+  let summarize: (Graph, SessionOptions) throws -> PlanSummary
 
   init(
     _ configuration: ModelConfiguration, _ weights: GenerationPlan.Weights, _ layout: Layout, _ settings: Settings,
-    _ summarize: @escaping (Graph) throws -> PlanSummary
+    _ ladder: MemoryLadder, _ budget: Int?, _ summarize: @escaping (Graph, SessionOptions) throws -> PlanSummary
   ) {
     self.configuration = configuration
     self.weights = weights
     self.layout = layout
     self.settings = settings
+    self.ladder = ladder
+    self.budget = budget
     self.summarize = summarize
+  }
+
+  /// The stage on the first rung that fits the budget, else on the one that takes least.
+  private func plan(_ stage: Stage, _ session: PlanningSession, evaluations: Int) throws -> StagePlan {
+    var best: StagePlan?
+    for rung in ladder.rungs(for: stage, weightBytes: session.weightBytes) {
+      let options = ladder.options(rung)
+      let plan = try StagePlan(stage, rung, session, evaluations: evaluations) { try summarize($0, options) }
+      guard let budget, plan.peakBytes > budget else { return plan }
+      if plan.peakBytes < best?.peakBytes ?? .max { best = plan }
+    }
+    guard let best else { throw LumosError(.internalDefect, "a ladder without rungs", at: stage.rawValue) }
+    return best
   }
 
   private var latentHeight: Int { settings.height / configuration.vae.spatialFactor }
@@ -173,8 +200,8 @@ private struct Planner {
   func textEncoder(_ texts: GenerationPlan.Texts) throws -> StagePlan {
     let session = PlanningSession()
     let encoder = UMT5Encoder(configuration.umt5, session: session, weights: weights.umt5)
-    for length in [texts.prompt, texts.negative] { _ = try encoder.encode(Array(repeating: 0, count: length)) }
-    return try StagePlan(.textEncoder, session, evaluations: 2, summarize)
+    _ = try encoder.encode([texts.prompt, texts.negative].map { Array(repeating: 0, count: $0) })
+    return try plan(.textEncoder, session, evaluations: 2)
   }
 
   func vaeEncode() throws -> StagePlan {
@@ -183,7 +210,7 @@ private struct Planner {
       configuration.vae, session: session, weights: weights.vae, height: settings.height, width: settings.width)
     let image = try Tensor([1, settings.height, settings.width, configuration.vae.imageChannels], .f32)
     for _ in 0..<layout.conditions { _ = try encoder.encode(image) }
-    return try StagePlan(.vaeEncode, session, evaluations: layout.conditions, summarize)
+    return try plan(.vaeEncode, session, evaluations: layout.conditions)
   }
 
   func transformer(_ texts: GenerationPlan.Texts) throws -> StagePlan {
@@ -203,7 +230,7 @@ private struct Planner {
     _ = try sampler.sample(
       noises: Array(repeating: noise, count: settings.seeds.count), guide: guide,
       schedule: Schedule(steps: settings.steps, shift: settings.shift))
-    return try StagePlan(.transformer, session, evaluations: 2 * settings.steps * settings.seeds.count, summarize)
+    return try plan(.transformer, session, evaluations: 2 * settings.steps * settings.seeds.count)
   }
 
   func vaeDecode() throws -> StagePlan {
@@ -214,7 +241,6 @@ private struct Planner {
         configuration.vae, session: session, weights: weights.vae, latentHeight: latentHeight, latentWidth: latentWidth)
       try decoder.decode(Tensor([layout.latentFrames, latentHeight, latentWidth, channels], .f32)) { _ in }
     }
-    return try StagePlan(
-      .vaeDecode, session, evaluations: layout.latentFrames * settings.seeds.count, summarize)
+    return try plan(.vaeDecode, session, evaluations: layout.latentFrames * settings.seeds.count)
   }
 }

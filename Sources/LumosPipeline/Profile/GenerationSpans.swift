@@ -38,7 +38,7 @@ public struct GenerationSpans {
       recorder.record(.frames, name, time: last..<now)
       frames = count
       last = now
-    case .progress, .warning, .output: break
+    case .memory, .progress, .warning, .output: break
     }
   }
 
