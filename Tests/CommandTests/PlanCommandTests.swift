@@ -93,6 +93,29 @@ import Testing
     #expect(try JSONValue(parsing: none.output)["error"]?["code"]?.integer == 69)
   }
 
+  @Test("With 3 GiB the published transformer is streamed, and everything fits")
+  func threeGibibytes() throws {
+    let run = try Command(["plan", "--memory", "3GiB", "--json"])
+    #expect(run.status == 0, "\(run.errors)")
+    let plan = try JSONValue(parsing: run.output)
+    #expect(plan["ladder"]?.array?.compactMap(\.string) == ["stageByStage", "streamed"])
+    #expect(plan["transferBytesPerSecond"]?.double ?? 0 > 0)
+    let stages = try #require(plan["stages"]?.array)
+    for stage in stages { #expect(try #require(stage["peakBytes"]?.integer) <= 3 << 30) }
+    #expect(stages.map { $0["rung"]?.string } == ["streamed", "stageByStage", "streamed", "stageByStage"])
+    let (text, transformer) = (stages[0], stages[2])
+    #expect(try #require(text["peakBytes"]?.integer) <= 3 << 29)
+    // Two slots instead of 2.6 GiB, which come for every evaluation.
+    #expect(try #require(transformer["weightBytes"]?.integer) < 160 << 20)
+    #expect(try #require(transformer["storedWeightBytes"]?.integer) > 5 << 29)
+    #expect(try #require(transformer["streamedBytesPerEvaluation"]?.integer) > 5 << 29)
+    let roomy = try JSONValue(parsing: try Command(["plan", "--memory", "6GiB", "--json"]).output)
+    let resident = try #require(roomy["stages"]?.array?[2])
+    #expect(resident["rung"]?.string == "stageByStage" && resident["peakBytes"]?.integer ?? .max <= 6 << 30)
+    #expect(resident["streamedBytes"]?.integer == 0)
+    #expect(try #require(resident["predictedSeconds"]?.double) <= #require(transformer["predictedSeconds"]?.double))
+  }
+
   @Test("Too little memory: the plan is printed, the bytes are named, the exit code is 75")
   func tooLittleMemory() throws {
     let arguments = ["plan", "--weights", Command.demoBundle.path, "--memory", "1MiB"]

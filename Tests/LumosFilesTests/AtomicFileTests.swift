@@ -69,6 +69,29 @@ struct MappedFileTests {
     #expect(try MappedFile(try folder.write([], to: "empty")).count == 0)
   }
 
+  /// Bytes are read from the file and not from its mapping: a file that has become shorter is an error, not a signal.
+  @Test func reading() throws {
+    let folder = try ScratchFolder()
+    let path = try folder.write((0..<200).map { UInt8($0) }, to: "data")
+    let file = try MappedFile(path)
+    var bytes = [UInt8](repeating: 255, count: 12)
+    try bytes.withUnsafeMutableBytes { try file.read(100..<110, into: $0) }
+    #expect(bytes == Array(100..<110) + [255, 255])
+    try bytes.withUnsafeMutableBytes { try file.read(7..<7, into: $0) }
+    #expect(bytes[0] == 100)
+
+    let plan = FaultPlan()
+    plan.arm(.fileRead, at: 0)
+    let broken = try FaultPlan.$files.withValue(plan) {
+      try failure { try bytes.withUnsafeMutableBytes { try file.read(0..<4, into: $0) } }
+    }
+    #expect(broken.kind == .inputOutput && broken.place == path && "\(broken)".contains("Input/output error"))
+
+    #expect(truncate(path, 105) == 0)
+    let short = try failure { try bytes.withUnsafeMutableBytes { try file.read(100..<110, into: $0) } }
+    #expect(short.kind == .inputOutput && short.place == path && short.what.contains("byte 105 is missing"))
+  }
+
   @Test func refusals() throws {
     let folder = try ScratchFolder()
     let missing = try failure { try MappedFile("\(folder.path)/none") }

@@ -49,9 +49,12 @@ import Testing
     #expect(masks.flatMap { $0.map { $0 ? 1 : 0 } } == (try golden.requireTensor("text_mask").integers()))
     let encoder = UMT5Encoder(
       configuration.umt5, session: try backend.makeSession(weights: bundle.umt5), weights: bundle.umt5)
-    let (prompt, negative) = (try encoder.encode(ids), try encoder.encode(negativeIDs))
+    // One behind the other, as in a generation, and alone.
+    let texts = try encoder.encode([ids, negativeIDs])
+    let (prompt, negative) = (texts[0], texts[1])
     try expect("text_embeddings", prompt, bound: 1e-10)
     try expect("negative_embeddings", negative, bound: 1e-10)
+    try expect("text_embeddings", encoder.encode(ids), bound: 1e-10)
 
     // Reference images.
     let (height, width) = (configuration.sampling.height, configuration.sampling.width)
