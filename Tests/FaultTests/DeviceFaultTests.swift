@@ -6,7 +6,7 @@ import Testing
 
 /// Every allocation, mapping, submission and staging copy of a generation fails, one after the other: each time there
 /// is one error that says what and where, nothing is left behind, and the device is as good as before.
-@Suite(.serialized, .timeLimit(.minutes(10))) struct DeviceFaultTests {
+@Suite(.serialized, .timeLimit(.minutes(60))) struct DeviceFaultTests {
   struct Case: Sendable, CustomTestStringConvertible {
     let point: FaultPlan.Point
     /// Whether tensors go through staging memory, as to memory that the host does not see.

@@ -5,7 +5,7 @@ import LumosVulkan
 import Testing
 
 /// Every file access of a generation fails, one after the other.
-@Suite(.serialized, .timeLimit(.minutes(10))) struct FileFaultTests {
+@Suite(.serialized, .timeLimit(.minutes(60))) struct FileFaultTests {
   /// Configuration, checkpoints, tokenizer, caption and images; then the video.
   /// Streamed, weights are read from their files during the whole generation.
   @Test(arguments: [(FaultPlan.Point.fileRead, false), (.fileWrite, false), (.fileRead, true)])
