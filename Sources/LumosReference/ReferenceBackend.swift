@@ -4,7 +4,8 @@ import LumosTensor
 
 /// The CPU backend: interprets graphs node by node, as built, in float32.
 ///
-/// In half precision it rounds where the graph says so (`Precision`), and computes in float32 all the same. It is what the Vulkan backend is held against, and what runs where there is no GPU.
+/// In half precision it rounds where the graph says so (`Precision`), and computes in float32 all the same. It is what
+/// the Vulkan backend is held against, and what runs where there is no GPU.
 public struct ReferenceBackend: Backend {
   public let name = "cpu"
   /// In which types values are kept.

@@ -1,5 +1,6 @@
 import Glibc
 import LumosFiles
+import LumosGraph
 import LumosPipeline
 
 /// Prints what a generation reports: sentences on standard error, or lines of JSON on standard output.
@@ -13,12 +14,12 @@ struct EventPrinter {
   init(json: Bool) { self.json = json }
 
   /// Says what is going to happen.
-  mutating func begin(device: String, _ settings: Settings) {
+  mutating func begin(device: String, precision: Precision, _ settings: Settings) {
     let seeds = settings.seeds.map { "\($0)" }.joined(separator: ", ")
     note(
       "\(settings.width)x\(settings.height), \(settings.frames) frames at \(settings.framesPerSecond)/s, "
         + "\(settings.steps) steps, shift \(settings.shift), guidance \(settings.guidance), "
-        + "\(settings.seeds.count == 1 ? "seed" : "seeds") \(seeds), on \(device)")
+        + "\(settings.seeds.count == 1 ? "seed" : "seeds") \(seeds), on \(device), \(precision.name) precision")
   }
 
   /// One event.

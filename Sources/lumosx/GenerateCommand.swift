@@ -83,7 +83,7 @@ struct GenerateCommand: ParsableCommand {
 
     let device = precision.applied(to: try deviceOptions.makeBackend { printer.warning($0) })
     let backend = profiler?.attach(to: device) ?? device
-    printer.begin(device: backend.name, settings)
+    printer.begin(device: backend.name, precision: PrecisionOptions.precision(of: device), settings)
     // A driver that resets the device costs a step, not the generation.
     let rebuild = (backend as? VulkanBackend).map { lost in
       { @Sendable () throws -> any Backend in try lost.reopened() }

@@ -35,4 +35,9 @@ struct PrecisionOptions: ParsableArguments {
     }
     return precision == .half ? ReferenceBackend(precision: .half(.f16)) : backend
   }
+
+  /// The precision that a backend computes in.
+  static func precision(of backend: any Backend) -> Precision {
+    (backend as? VulkanBackend)?.precision ?? (backend as? ReferenceBackend)?.precision ?? .single
+  }
 }

@@ -31,15 +31,16 @@ extension VulkanPlan {
 /// What runs on a device have told about its speed, for plans that are yet to be made.
 ///
 /// A plan begins with cautious rates: how fast one graph's kernels are says little of another's, and short submissions
-/// cost little. But a device that has turned out slower than that is slow with everything.
+/// cost little. But a device that was slower than that with the last graph is slow with the next. Only the last run
+/// counts: one that was held up, by other programs or by a driver that compiles, does not slow all that follow.
 final class SpeedMemory: Sendable {
-  private let slowest = Mutex<DeviceRates?>(nil)
+  private let last = Mutex<DeviceRates?>(nil)
 
   /// Remembers rates that were measured.
-  func note(_ rates: DeviceRates) { slowest.withLock { $0 = $0.map { $0.slower(rates) } ?? rates } }
+  func note(_ rates: DeviceRates) { last.withLock { $0 = rates } }
 
   /// Rates to begin with, where nothing is known but these.
-  func start(_ rates: DeviceRates) -> DeviceRates { slowest.withLock { $0.map(rates.slower) ?? rates } }
+  func start(_ rates: DeviceRates) -> DeviceRates { last.withLock { $0.map(rates.slower) ?? rates } }
 }
 
 extension DeviceRates {
