@@ -53,7 +53,7 @@ enum Demo {
   }
 
   /// Which of `count` calls fail: each of the first 40, and beyond them 20 that are spread evenly and include the last.
-  /// With `LUMOSX_EVERY_FAULT=1` every one, which takes a quarter of an hour and more.
+  /// With `LUMOSX_EVERY_FAULT=1` every one, which takes more than half an hour on two cores.
   static func indices(_ count: Int, all: Int = 40, sampled: Int = 20) -> [Int] {
     let rest = count - all
     guard rest > 0, ProcessInfo.processInfo.environment["LUMOSX_EVERY_FAULT"] != "1" else { return Array(0..<count) }
