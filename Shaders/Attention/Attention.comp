@@ -10,11 +10,12 @@
 //      invocation accumulates ROWS x OUTPUTS groups of four channels in registers.
 // In 1 and 3 the invocations form a grid: LINES along the queries, COLUMNS along the keys or channels.
 //
-// Everything is float32. Nothing depends on the subgroup size. All sizes are specialisation constants, which the
+// q, k and v may be half types; everything is computed in float32. Nothing depends on the subgroup size. All sizes are specialisation constants, which the
 // lowering derives from the head size and the device's limits.
 #version 460
 #extension GL_EXT_control_flow_attributes : require
 #include "Common/types.glsl"
+#include "Common/typed.glsl"
 
 layout(local_size_x_id = 0) in;
 layout(constant_id = 0) const uint INVOCATIONS = 128;
@@ -25,6 +26,7 @@ layout(constant_id = 4) const uint ROWS = 4;        // queries of an invocation
 layout(constant_id = 5) const uint SLICE = 4;       // channels of q and k in shared memory, in groups of four
 layout(constant_id = 6) const uint VALUE_KEYS = 8;  // rows of v in shared memory; a multiple of 4
 layout(constant_id = 7) const uint STAGED = 480;    // groups of four floats that hold either
+layout(constant_id = 8) const uint INPUTS = TYPE_F32;  // type of q, k and v
 
 const uint GROUPS = (HEAD_SIZE + 3) / 4;  // channels of a head in groups of four
 const uint LINES = QUERIES / ROWS;
@@ -78,10 +80,14 @@ const uint NO_BIAS = 0xffffffffu;
 // Four channels of row `row`, from `group` on; zero past the head's end.
 vec4 channels(FloatsIn x, uint row, uint head, uint group) {
   const uint at = (row * p.heads + head) * HEAD_SIZE + 4 * group;
-  if (HEAD_SIZE % 4 == 0 || 4 * group + 4 <= HEAD_SIZE) return vec4(x.at[at], x.at[at + 1], x.at[at + 2], x.at[at + 3]);
+  if (HEAD_SIZE % 4 == 0 || 4 * group + 4 <= HEAD_SIZE) {
+    return vec4(
+        load_element(x, INPUTS, at), load_element(x, INPUTS, at + 1), load_element(x, INPUTS, at + 2),
+        load_element(x, INPUTS, at + 3));
+  }
   vec4 values = vec4(0.0);
   [[unroll]] for (uint i = 0; i < 4; i++) {
-    if (4 * group + i < HEAD_SIZE) values[i] = x.at[at + i];
+    if (4 * group + i < HEAD_SIZE) values[i] = load_element(x, INPUTS, at + i);
   }
   return values;
 }

@@ -1,6 +1,6 @@
 // A linear layer in tiles, for Linear and MultiLinear; how, stands in product.glsl.
 //
-// The including shader declares push constants `p` with x [rows, depth], rows, width and depth.
+// The including shader declares push constants `p` with x [rows, depth] of type LEFT, rows, width and depth.
 
 void load_left(uint first_row, uint first) {
   [[unroll]] for (uint e = gl_LocalInvocationIndex; e < TILE_ROWS * TILE_DEPTH; e += INVOCATIONS) {
@@ -8,7 +8,7 @@ void load_left(uint first_row, uint first) {
     const uint inner = e % TILE_DEPTH;
     float value = 0;
     if (first_row + row < p.rows && first + inner < p.depth) {
-      value = p.x.at[(first_row + row) * p.depth + first + inner];
+      value = load_element(p.x, LEFT, (first_row + row) * p.depth + first + inner);
     }
     left_tile[inner * LEFT_PITCH + row] = value;
   }

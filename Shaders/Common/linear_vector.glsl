@@ -3,7 +3,7 @@
 //
 // A workgroup makes four elements of one row: its 128 invocations read the four weight rows side by side, each keeps
 // four partial sums, and a tree in shared memory adds them up. The including shader declares push constants `p` with
-// x [.., depth], width, depth and groups.
+// x [.., depth] of type LEFT, width, depth and groups.
 #extension GL_EXT_control_flow_attributes : require
 #include "Common/types.glsl"
 #include "Common/typed.glsl"
@@ -12,6 +12,8 @@
 layout(local_size_x = 128) in;
 layout(constant_id = 0) const uint BIAS = TYPE_ABSENT;
 layout(constant_id = 1) const uint EPILOGUE = EPILOGUE_NONE;
+// Type of x, and so of the product.
+layout(constant_id = 2) const uint LEFT = TYPE_F32;
 
 const uint INVOCATIONS = 128;
 const uint COLUMNS = 4;
@@ -28,11 +30,11 @@ void linear_group(WEIGHTS weight, FloatsIn bias, FloatsOut y, FloatsIn residual,
   float sums[COLUMNS];
   [[unroll]] for (uint j = 0; j < COLUMNS; j++) sums[j] = 0;
   for (uint k = lane; k < p.depth; k += INVOCATIONS) {
-    const float x = p.x.at[row * p.depth + k];
+    const float x = load_element(p.x, LEFT, row * p.depth + k);
     [[unroll]] for (uint j = 0; j < COLUMNS; j++) {
       // Columns past the end repeat the last one and are not written.
       const uint column = min(first_column + j, p.width - 1);
-      sums[j] = fma(x, load_weight(weight, column * p.depth + k), sums[j]);
+      sums[j] = fma(x, load_factor(weight, LEFT, column * p.depth + k), sums[j]);
     }
   }
 

@@ -25,6 +25,8 @@ layout(constant_id = 2) const uint TILE_DEPTH = 16;
 layout(constant_id = 3) const uint LANES_X = 16;
 layout(constant_id = 4) const uint BIAS = TYPE_ABSENT;
 layout(constant_id = 5) const uint EPILOGUE = EPILOGUE_NONE;
+// Type of the left operand, and so of the product.
+layout(constant_id = 6) const uint LEFT = TYPE_F32;
 
 const uint INVOCATIONS = 128;
 const uint LANES_Y = INVOCATIONS / LANES_X;
@@ -52,7 +54,7 @@ void load_right(WEIGHTS weights, uint first_row, uint rows, uint pitch, uint fir
     const uint inner = e % TILE_DEPTH;
     const uint row = first_row + column;
     float value = 0;
-    if (row < rows && first + inner < end) value = load_weight(weights, row * pitch + first + inner);
+    if (row < rows && first + inner < end) value = load_factor(weights, LEFT, row * pitch + first + inner);
     right_tile[inner * RIGHT_PITCH + column] = value;
   }
 }

@@ -44,6 +44,27 @@ uint bfloat_bits(float value) {
   return (bits + 0x7fffu + (bits >> 16 & 1)) >> 16;
 }
 
+// The number of `type` that is nearest to a value.
+float rounded(uint type, float value) {
+  if (type == TYPE_F16) return unpackHalf2x16(half_bits(value)).x;
+  if (type == TYPE_BF16) return uintBitsToFloat(bfloat_bits(value) << 16);
+  return value;
+}
+
+#if defined(WEIGHT_F16)
+const uint WEIGHT_TYPE = TYPE_F16;
+#elif defined(WEIGHT_BF16)
+const uint WEIGHT_TYPE = TYPE_BF16;
+#else
+const uint WEIGHT_TYPE = TYPE_F32;
+#endif
+
+// Weight i as a factor of a product of type `type`: rounded where that is a half type and not the one it is stored in.
+float load_factor(WEIGHTS weights, uint type, uint i) {
+  const float value = load_weight(weights, i);
+  return type == WEIGHT_TYPE ? value : rounded(type, value);
+}
+
 // Writes element i.
 void store_element(FloatsOut x, uint type, uint i, float value) {
   if (type == TYPE_F32) {

@@ -12,12 +12,10 @@
 #include "Common/product.glsl"
 
 // 1 where frames are doubled in both directions of space before padding.
-layout(constant_id = 6) const uint ZOOM = 0;
-// Type of x and of history.
-layout(constant_id = 7) const uint FRAMES = TYPE_F32;
+layout(constant_id = 7) const uint ZOOM = 0;
 
 layout(push_constant, scalar) uniform Push {
-  FloatsIn x;         // [.., height, width, channels], of type FRAMES
+  FloatsIn x;         // [.., height, width, channels], of type LEFT
   FloatsIn history;   // [history_frames, height, width, channels], likewise
   WEIGHTS weight;     // [outputs, kernel_frames, kernel_height, kernel_width, channels]
   FloatsIn bias;      // [outputs]
@@ -85,9 +83,9 @@ void main() {
         if (origins[i] != OUTSIDE && first + inner < p.channels) {
           const uint at = (origins[i] & ~IN_HISTORY) + first + inner;
           if ((origins[i] & IN_HISTORY) != 0) {
-            value = load_element(p.history, FRAMES, at);
+            value = load_element(p.history, LEFT, at);
           } else {
-            value = load_element(p.x, FRAMES, at);
+            value = load_element(p.x, LEFT, at);
           }
         }
         const uint row = (gl_LocalInvocationIndex + i * INVOCATIONS) / TILE_DEPTH;

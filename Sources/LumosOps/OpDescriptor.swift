@@ -6,7 +6,12 @@ import LumosTensor
 /// benchmark cases are extensions of the same type in their own modules. `OpCatalog` lists all descriptors; a test
 /// fails when one of the six places is missing (CONTRIBUTING.md).
 ///
-/// Activations are float32 throughout. Inputs that hold weights may be f32, f16 or bf16; they widen exactly.
+/// Activations are float32, except where an op says that it takes or makes half types. Inputs that hold weights may be
+/// f32, f16 or bf16; they widen exactly.
+///
+/// **The type of x is the type of the product.** Where x is of a half type T, so are the factors that it meets: weights
+/// that are stored in another type are rounded to T as `Convert` rounds, sums are float32. Where x is f32, weights
+/// count as they are stored.
 public protocol OpDescriptor: Sendable, Hashable {
   /// The op's name: that of its shader folder, reference, lowering, cases and documentation.
   static var name: String { get }
@@ -84,11 +89,17 @@ extension OpDescriptor {
     if let rank { try require(input.shape.rank == rank, "\(role) must have \(rank) axes, is \(input.shape)") }
   }
 
-  /// Throws unless `input` is a weight of `shape` (f32, f16 or bf16).
-  func requireWeight(_ input: TensorType, _ role: String, _ shape: Shape) throws(OpError) {
+  /// Throws unless `input` is the factor of a product (f32, f16 or bf16), of `rank` axes.
+  func requireFactor(_ input: TensorType, _ role: String, rank: Int? = nil) throws(OpError) {
     try require(
       input.dtype == .f32 || input.dtype == .f16 || input.dtype == .bf16,
       "\(role) must be f32, f16 or bf16, is \(input.dtype.rawValue)")
+    if let rank { try require(input.shape.rank == rank, "\(role) must have \(rank) axes, is \(input.shape)") }
+  }
+
+  /// Throws unless `input` is a weight of `shape` (f32, f16 or bf16).
+  func requireWeight(_ input: TensorType, _ role: String, _ shape: Shape) throws(OpError) {
+    try requireFactor(input, role)
     try require(input.shape == shape, "\(role) must be \(shape), is \(input.shape)")
   }
 }

@@ -67,7 +67,7 @@ final class ReferenceSession<Scalar: ReferenceScalar>: Session {
           throw BackendError.mismatch(name: name, expected: TensorType(known.shape, .f32), found: type)
         }
       } else {
-        states[name] = ReferenceArray([Scalar](repeating: 0, count: type.shape.count), type.shape)
+        states[name] = .zeros(type.shape, type.dtype)
       }
     }
     return recorder.span(.compile, "compile") { ReferenceExecutable(graph: graph, session: self) }
@@ -87,7 +87,7 @@ final class ReferenceSession<Scalar: ReferenceScalar>: Session {
   }
 
   func resetStates() {
-    states = states.mapValues { ReferenceArray([Scalar](repeating: 0, count: $0.shape.count), $0.shape) }
+    states = states.mapValues { .zeros($0.shape, $0.dtype) }
   }
 
   func removeState(_ name: String) { states[name] = nil }
@@ -169,7 +169,7 @@ final class ReferenceExecutable<Scalar: ReferenceScalar>: Executable {
       case .constant, .node:
         if let array = constants[id.index] ?? values[id.index] { return array }
         guard let array = filled[id.index] else { throw BackendError.unknownName("value \(id.index)") }
-        return ReferenceArray(array, value.type.shape)
+        return ReferenceArray(array, value.type.shape, value.type.dtype)
       }
     }
 
@@ -180,7 +180,7 @@ final class ReferenceExecutable<Scalar: ReferenceScalar>: Executable {
         return node.inputRows[position].map(array.rows) ?? array
       }
       let start = session.recorder?.now
-      let results = Scalar.evaluate(kernel, operands, outputs: graph.outputTypes(of: node))
+      let results = kernel.results(operands, outputs: graph.outputTypes(of: node))
       if let recorder = session.recorder, let start {
         recorder.record([(operations[index], start..<recorder.now)], on: ReferenceBackend.queue)
       }
@@ -189,9 +189,9 @@ final class ReferenceExecutable<Scalar: ReferenceScalar>: Executable {
         if let rows = node.outputRows[position] {
           let start = rows.lowerBound * shape.rowCount
           filled[output.index, default: [Scalar](repeating: .nan, count: shape.count)]
-            .replaceSubrange(start..<start + result.count, with: result)
+            .replaceSubrange(start..<start + result.values.count, with: result.values)
         } else {
-          values[output.index] = ReferenceArray(result, shape)
+          values[output.index] = result
         }
       }
       for value in node.inputs + node.outputs where lastUse[value.index] <= index {
@@ -216,17 +216,22 @@ final class ReferenceExecutable<Scalar: ReferenceScalar>: Executable {
 }
 
 extension ReferenceArray {
+  /// Zeros of a shape and type.
+  static func zeros(_ shape: Shape, _ dtype: DType) -> ReferenceArray {
+    ReferenceArray([Scalar](repeating: 0, count: shape.count), shape, dtype)
+  }
+
   /// Rows `range` of the outermost axis.
   func rows(_ range: Range<Int>) -> ReferenceArray {
     let part = range.lowerBound * shape.rowCount..<range.upperBound * shape.rowCount
     let shape = Shape([range.count] + shape.dimensions.dropFirst())
     return integers.isEmpty
-      ? ReferenceArray(Array(values[part]), shape) : ReferenceArray(integers: Array(integers[part]), shape)
+      ? ReferenceArray(Array(values[part]), shape, dtype) : ReferenceArray(integers: Array(integers[part]), shape)
   }
 
   /// As many rows, the last of them those of `newer`.
   func moved(up newer: ReferenceArray) -> ReferenceArray {
-    ReferenceArray(Array((values + newer.values).suffix(values.count)), shape)
+    ReferenceArray(Array((values + newer.values).suffix(values.count)), shape, dtype)
   }
 
   /// The numbers as a tensor: float32, or float64 when that is the evaluation's type.

@@ -13,10 +13,6 @@ public enum ReferenceEvaluator {
       throw LumosError(.internalDefect, "there is no CPU reference", at: op.name)
     }
     let types = try op.outputTypes(inputs.map(\.type))
-    let results = Scalar.evaluate(kernel, inputs.map { ReferenceArray($0) }, outputs: types)
-    guard results.map(\.count) == types.map(\.shape.count) else {
-      throw LumosError(.internalDefect, "the CPU reference gives \(results.map(\.count)) elements", at: op.name)
-    }
-    return zip(results, types).map { ReferenceArray($0, $1.shape).tensor }
+    return kernel.results(inputs.map { ReferenceArray<Scalar>($0) }, outputs: types).map(\.tensor)
   }
 }

@@ -26,7 +26,7 @@ public protocol ReferenceScalar: BinaryFloatingPoint, Sendable {
   static func tensor(_ values: [Self], _ shape: Shape) -> Tensor
 }
 
-/// A tensor as the reference sees it: numbers in the evaluation's own type. Weights have widened exactly.
+/// A tensor as the reference sees it: numbers in the evaluation's own type. Half types have widened exactly.
 public struct ReferenceArray<Scalar: ReferenceScalar>: Sendable {
   /// Extents.
   public let shape: Shape
@@ -34,11 +34,15 @@ public struct ReferenceArray<Scalar: ReferenceScalar>: Sendable {
   public let values: [Scalar]
   /// The integers of an i32 tensor (empty otherwise).
   public let integers: [Int32]
+  /// The half type that the numbers belong to, or f32: any number of the evaluation's type. Products depend on it.
+  public let dtype: DType
 
-  public init(_ values: [Scalar], _ shape: Shape) {
+  /// Numbers that belong to `dtype` already.
+  public init(_ values: [Scalar], _ shape: Shape, _ dtype: DType = .f32) {
     precondition(values.count == shape.count, "\(values.count) values for \(shape)")
     self.shape = shape
     self.values = values
+    self.dtype = dtype
     integers = []
   }
 
@@ -46,18 +50,28 @@ public struct ReferenceArray<Scalar: ReferenceScalar>: Sendable {
     self.shape = shape
     values = []
     self.integers = integers
+    dtype = .i32
   }
 
   /// The tensor's numbers, widened.
   public init(_ tensor: Tensor) {
     shape = tensor.shape
     if tensor.dtype.isFloat {
+      dtype = tensor.dtype.isHalf ? tensor.dtype : .f32
       integers = []
       values = Scalar.values(of: tensor)
     } else {
+      dtype = .i32
       values = []
       integers = tensor.integers().map(Int32.init)
     }
+  }
+}
+
+extension ReferenceArray {
+  /// The numbers as factors of a product of type `dtype` (`OpDescriptor`): rounded if that is a half type and not theirs.
+  func factors(of dtype: DType) -> ReferenceArray {
+    dtype.isHalf && dtype != self.dtype ? ReferenceArray(Convert.rounded(values, to: dtype), shape, dtype) : self
   }
 }
 
@@ -68,6 +82,7 @@ public struct ReferenceArray<Scalar: ReferenceScalar>: Sendable {
 /// scalar are known, so that loops over elements are compiled for the one type (norms: three to five times faster).
 public protocol ReferenceKernel: OpDescriptor {
   /// The outputs for these inputs. `outputs` are the types that the shape rule gave; inputs have been checked by it.
+  /// Where a type is half the caller rounds (`results`).
   func evaluate<S: ReferenceScalar>(_ inputs: [ReferenceArray<S>], outputs: [TensorType]) -> [[S]]
   /// `evaluate` in `Float`.
   func evaluateSingle(_ inputs: [ReferenceArray<Float>], outputs: [TensorType]) -> [[Float]]
@@ -76,6 +91,13 @@ public protocol ReferenceKernel: OpDescriptor {
 }
 
 extension ReferenceKernel {
+  /// What `evaluate` gives, in the types of the outputs: rounded as `Convert` rounds where they are half.
+  func results<S: ReferenceScalar>(_ inputs: [ReferenceArray<S>], outputs: [TensorType]) -> [ReferenceArray<S>] {
+    zip(S.evaluate(self, inputs, outputs: outputs), outputs).map { values, type in
+      ReferenceArray(Convert.rounded(values, to: type.dtype), type.shape, type.dtype)
+    }
+  }
+
   public func evaluateSingle(_ inputs: [ReferenceArray<Float>], outputs: [TensorType]) -> [[Float]] {
     evaluate(inputs, outputs: outputs)
   }

@@ -14,6 +14,9 @@ public enum DType: String, Sendable, Hashable, CaseIterable {
     }
   }
 
+  /// Whether it is one of the 16-bit floating-point types.
+  public var isHalf: Bool { self == .f16 || self == .bf16 }
+
   /// Whether the elements are floating-point numbers.
   public var isFloat: Bool {
     switch self {

@@ -8,11 +8,12 @@ import Testing
 /// The reference against the definition: one loop per axis, in Double, no gathered rows.
 @Suite struct ConvolutionTests {
   /// Σ over the kernel and the channels, frame by frame; what lies outside a frame is zero. A doubled pixel is read at
-  /// half its coordinates.
+  /// half its coordinates. Half frames make the weights their type.
   private func direct(_ op: Conv3D, _ inputs: [Tensor], _ output: Shape) -> [Double] {
     let (x, weight) = (inputs[0].shape, inputs[1].shape)
     let frames = (op.hasHistory(inputCount: inputs.count) ? inputs[3].doubles() : []) + inputs[0].doubles()
-    let (weights, bias) = (inputs[1].doubles(), inputs[2].doubles())
+    let factors = inputs[0].dtype.isHalf ? inputs[1].converted(to: inputs[0].dtype) : inputs[1]
+    let (weights, bias) = (factors.doubles(), inputs[2].doubles())
     let residual = op.addsResidual ? inputs[inputs.count - 1].doubles() : nil
     let zoom = op.upsamples ? 2 : 1
     var result: [Double] = []

@@ -7,15 +7,17 @@ import Testing
 @testable import LumosReference
 
 @Suite struct LinearTests {
-  /// Both precisions against the definition, with and without a bias.
-  @Test(arguments: [false, true])
-  func agreesWithTheDefinition(_ hasBias: Bool) throws {
+  /// Both precisions against the definition, with and without a bias. Where x is half the weights become its type,
+  /// where it is not they stay as they are.
+  @Test(arguments: [false, true], [DType.f32, .f16, .bf16])
+  func agreesWithTheDefinition(_ hasBias: Bool, _ dtype: DType) throws {
     let (rows, depth, width) = (7, 13, 5)
-    var test = OpCase("test", Linear(), [.init([rows, depth]), .init([width, depth], .bf16), .init([width])])
+    let stored: DType = dtype == .f32 ? .bf16 : .f32
+    var test = OpCase("test", Linear(), [.init([rows, depth], dtype), .init([width, depth], stored), .init([width])])
     if !hasBias { test = OpCase("test", Linear(), Array(test.inputs.prefix(2))) }
     let inputs = test.makeInputs()
     let types = try test.op.outputTypes(inputs.map(\.type))
-    let (x, weight) = (inputs[0].doubles(), inputs[1].doubles())
+    let (x, weight) = (inputs[0].doubles(), inputs[1].converted(to: dtype == .f32 ? .bf16 : dtype).doubles())
     let bias = hasBias ? inputs[2].doubles() : Array(repeating: 0, count: width)
     let double: [Double] = Linear().evaluate(inputs.map { ReferenceArray<Double>($0) }, outputs: types)[0]
     let float: [Float] = Linear().evaluate(inputs.map { ReferenceArray<Float>($0) }, outputs: types)[0]

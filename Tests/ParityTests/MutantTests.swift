@@ -72,6 +72,15 @@ private let productMutants: [Mutant] = [
     "Linear: bf16 weights are read as f16", Linear(), [.init([9, 33]), .init([7, 33], .bf16)],
     .dispatches { $0.changingLast { $0.kernel = $0.kernel.replacing("bf16", with: "f16") } }),
   Mutant(
+    "Linear: x in f16 is read as bf16", Linear(), [.init([9, 33], .f16), .init([7, 33])],
+    .dispatches { $0.changingLast { $0.specialization[6] = 3 } }),
+  Mutant(
+    "Linear: few rows in bf16 are read as f16", Linear(), [.init([3, 33], .bf16), .init([7, 33])],
+    .dispatches { $0.changingLast { $0.specialization[2] = 2 } }),
+  Mutant(
+    "Linear: weights are not rounded to x's type", Linear(), [.init([9, 33], .f16), .init([7, 33])],
+    .source("return type == WEIGHT_TYPE ? value : rounded(type, value);", by: "return value;")),
+  Mutant(
     "Linear: the gate is a row early", Linear(epilogue: .gatedAdd(gateRow: 1)),
     [.init([9, 33]), .init([7, 33]), .init([9, 7]), .init([6, 7])],
     .dispatches { $0.changingLast { $0.exchange(.input(3, offset: 28), .input(3, offset: 0)) } }),
@@ -120,7 +129,7 @@ private let productMutants: [Mutant] = [
   Mutant(
     "Conv3D: frames in f16 are read as bf16", Conv3D(padding: .init(leading: 1, trailing: 1)),
     [.init([1, 5, 6, 4], .f16), .init([8, 3, 3, 3, 4]), .init([8]), .init([2, 5, 6, 4], .f16)],
-    .dispatches { $0.changingLast { $0.specialization[7] = 3 } }),
+    .dispatches { $0.changingLast { $0.specialization[6] = 3 } }),
 ]
 
 private let attentionMutants: [Mutant] = [
@@ -133,6 +142,10 @@ private let attentionMutants: [Mutant] = [
   Mutant(
     "Attention: a tile starts one query late", spans, attentionInputs, symptom: .notANumber,
     .dispatches { $0.changingLast { $0.constants[0] += 1 } }),
+  Mutant(
+    "Attention: q, k and v in bf16 are read as f16", spans,
+    [.init([19, 16], .bf16), .init([150, 16], .bf16), .init([150, 16], .bf16)],
+    .dispatches { $0.changingLast { $0.specialization[8] = 2 } }),
   Mutant(
     "Attention: the relation bias is off by one cell",
     Attention(

@@ -3,23 +3,25 @@ import LumosTensor
 
 extension Attention: OpCases {
   public static var cases: [OpCase] {
-    spanCases + relationCases + relativePositionCases + lastKeyCases + benchmarkCases
+    spanCases + relationCases + relativePositionCases + lastKeyCases + halfCases + benchmarkCases
   }
 
-  /// A case with normal queries, keys and values and the usual scale.
+  /// A case with normal queries, keys and values, of type `inputs`, and the usual scale.
   private static func make(
     _ name: String, queries: Int, keys: Int, heads: Int, size: Int, spans: [Span]? = nil, bias: Bias = .none,
-    biasInput: [OpCase.Input] = [], scale: Float? = nil, lastKeyCount: Int = 1, dtype: DType = .f32,
-    purpose: OpCase.Purpose = .parity
+    biasInput: [OpCase.Input] = [], scale: Float? = nil, lastKeyCount: Int = 1, inputs: DType = .f32,
+    dtype: DType = .f32, purpose: OpCase.Purpose = .parity
   ) -> OpCase {
     let width = heads * size
     let last = lastKeyCount == 1 ? "" : ", last key \(lastKeyCount) times"
+    let type = inputs == .f32 ? "" : " of \(inputs.rawValue)"
     return OpCase(
-      "\(name), \(queries) x \(keys), \(heads) x \(size)\(last)",
+      "\(name), \(queries) x \(keys), \(heads) x \(size)\(type)\(last)",
       Attention(
         heads: heads, scale: scale ?? 1 / Float(size).squareRoot(),
         spans: spans ?? [Span(queries: 0..<queries, keys: 0..<keys)], bias: bias, lastKeyCount: lastKeyCount),
-      [.init([queries, width]), .init([keys, width]), .init([keys, width])] + biasInput, dtype: dtype,
+      [.init([queries, width], inputs), .init([keys, width], inputs), .init([keys, width], inputs)] + biasInput,
+      dtype: dtype,
       purpose: purpose)
   }
 
@@ -83,14 +85,14 @@ extension Attention: OpCases {
   /// Cross-attention of `cells` to `keys` text keys.
   private static func relation(
     _ name: String, _ cells: RelationCells, keys: Int, heads: Int, size: Int, spans: [Span]? = nil,
-    lastKeyCount: Int = 1, purpose: OpCase.Purpose = .parity
+    lastKeyCount: Int = 1, inputs: DType = .f32, purpose: OpCase.Purpose = .parity
   ) -> OpCase {
     make(
       "relation, \(name)", queries: cells.firstToken + cells.images * cells.area, keys: keys, heads: heads, size: size,
       spans: spans, bias: .relation(cells),
       biasInput: [
         .init([cells.images * cells.cellsPerImage, heads, keys], .f32, .uniform(lower: -1, upper: 2))
-      ], lastKeyCount: lastKeyCount, purpose: purpose)
+      ], lastKeyCount: lastKeyCount, inputs: inputs, purpose: purpose)
   }
 
   private static var relationCases: [OpCase] {
@@ -118,12 +120,14 @@ extension Attention: OpCases {
   /// Encoder self-attention of `positions`, of which the first `keys` are seen.
   private static func relativePosition(
     _ name: String, _ positions: Int, keys: Int, heads: Int, size: Int, _ dtype: DType,
-    buckets: RelativeBuckets = RelativeBuckets(), lastKeyCount: Int = 1, purpose: OpCase.Purpose = .parity
+    buckets: RelativeBuckets = RelativeBuckets(), lastKeyCount: Int = 1, inputs: DType = .f32,
+    purpose: OpCase.Purpose = .parity
   ) -> OpCase {
     make(
       "relative position, \(name), \(dtype.rawValue)", queries: positions, keys: positions, heads: heads, size: size,
       spans: [Span(queries: 0..<positions, keys: 0..<keys)], bias: .relativePosition(buckets),
-      biasInput: [.init([buckets.count, heads], dtype)], lastKeyCount: lastKeyCount, dtype: dtype, purpose: purpose)
+      biasInput: [.init([buckets.count, heads], dtype)], lastKeyCount: lastKeyCount, inputs: inputs,
+      dtype: dtype, purpose: purpose)
   }
 
   private static var relativePositionCases: [OpCase] {
@@ -162,6 +166,37 @@ extension Attention: OpCases {
         relativePosition("folded", 50, keys: 50, heads: 3, size: 16, .f32, lastKeyCount: 7),
         relativePosition("folded", 200, keys: 130, heads: 1, size: 16, .bf16, lastKeyCount: 7),
       ]
+  }
+
+  /// q, k and v in half types, with every kind of bias, at the model's head sizes and at awkward ones.
+  private static var halfCases: [OpCase] {
+    let gaps = [
+      Span(queries: 3..<4, keys: 0..<71), Span(queries: 4..<9, keys: 70..<71), Span(queries: 20..<57, keys: 7..<60),
+      Span(queries: 60..<66, keys: 9..<9), Span(queries: 66..<79, keys: 1..<3),
+    ]
+    let cells = RelationCells(firstToken: 11, images: 2, height: 6, width: 10)
+    return [DType.f16, .bf16].flatMap { dtype in
+      [
+        make(
+          "groups", queries: 117, keys: 117, heads: 1, size: 128, spans: groups(video: 60, [17, 40]), inputs: dtype),
+        make("gaps", queries: 83, keys: 71, heads: 3, size: 32, spans: gaps, inputs: dtype),
+        make("no spans", queries: 5, keys: 7, heads: 2, size: 32, spans: [], inputs: dtype),
+        make("one query, one key", queries: 1, keys: 1, heads: 1, size: 64, inputs: dtype),
+        make("one key", queries: 67, keys: 1, heads: 2, size: 64, inputs: dtype),
+        make("one tile", queries: 64, keys: 64, heads: 1, size: 64, inputs: dtype),
+        make("tails of tiles", queries: 129, keys: 127, heads: 2, size: 32, inputs: dtype),
+        make("odd head", queries: 19, keys: 23, heads: 3, size: 5, inputs: dtype),
+        make("widest head", queries: 18, keys: 35, heads: 1, size: 512, inputs: dtype),
+        make("large scores", queries: 70, keys: 200, heads: 2, size: 64, scale: 4, inputs: dtype),
+        make("folded", queries: 67, keys: 33, heads: 1, size: 128, lastKeyCount: 480, inputs: dtype),
+        relation("6x10", cells, keys: 70, heads: 2, size: 128, inputs: dtype),
+        relation(
+          "folded", cells, keys: 37, heads: 2, size: 32,
+          spans: [Span(queries: 2..<70, keys: 3..<37), Span(queries: 70..<131, keys: 0..<36)], lastKeyCount: 476,
+          inputs: dtype),
+        relativePosition("200 keys", 300, keys: 200, heads: 1, size: 64, dtype, inputs: dtype),
+      ]
+    }
   }
 
   private static var benchmarkCases: [OpCase] {

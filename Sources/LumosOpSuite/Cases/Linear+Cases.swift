@@ -2,20 +2,21 @@ import LumosOps
 import LumosTensor
 
 extension Linear: OpCases {
-  public static var cases: [OpCase] { plainCases + epilogueCases }
+  public static var cases: [OpCase] { plainCases + epilogueCases + halfCases }
 
-  /// A case: x `[rows, depth]`, weight `[width, depth]`, and a table of six rows for a gate.
+  /// A case: x `[rows, depth]` of type `x`, weight `[width, depth]`, and a table of six rows for a gate.
   private static func make(
-    _ rows: Int, _ depth: Int, _ width: Int, bias: DType?, _ dtype: DType, _ epilogue: Epilogue = .none,
-    _ purpose: OpCase.Purpose = .parity, _ note: String = ""
+    _ rows: Int, _ depth: Int, _ width: Int, x: DType = .f32, bias: DType?, _ dtype: DType,
+    _ epilogue: Epilogue = .none, _ purpose: OpCase.Purpose = .parity, _ note: String = ""
   ) -> OpCase {
     // Weights of deviation 1 / √depth keep the outputs near one, as those of a network do.
     let deviation = 1 / Float(depth).squareRoot()
     var inputs: [OpCase.Input] = [
-      .init([rows, depth]), .init([width, depth], dtype, .normal(deviation: deviation)),
+      .init([rows, depth], x), .init([width, depth], dtype, .normal(deviation: deviation)),
     ]
     if let bias { inputs.append(.init([width], bias)) }
-    var suffix = bias.map { ", bias \($0.rawValue)" } ?? ""
+    var suffix = x == .f32 ? "" : ", x \(x.rawValue)"
+    if let bias { suffix += ", bias \(bias.rawValue)" }
     switch epilogue {
     case .none: break
     case .activation(let kind): suffix += ", \(kind.rawValue)"
@@ -71,6 +72,43 @@ extension Linear: OpCases {
           "feed forward out 480x832x81: "),
         make(
           32760, 1536, 1536, bias: .f32, dtype, .add, .benchmark, "cross-attention projection 480x832x81: "),
+      ]
+    }
+    return cases
+  }
+
+  /// x in half types: with weights of its own type, and of others, which round; in tiles and in rows, all edges.
+  private static var halfCases: [OpCase] {
+    var cases: [OpCase] = []
+    for x: DType in [.f16, .bf16] {
+      for dtype: DType in [.f32, .f16, .bf16] {
+        cases += [
+          make(3, 131, 7, x: x, bias: .f32, dtype), make(67, 131, 139, x: x, bias: dtype, dtype),
+          make(65, 17, 129, x: x, bias: nil, dtype, .activation(.geluTanh)),
+          make(4, 33, 13, x: x, bias: .f32, dtype, .gatedAdd(gateRow: 2)),
+        ]
+      }
+      cases += [
+        make(1, 1, 1, x: x, bias: nil, .f32), make(5, 1, 1, x: x, bias: .f32, .f32),
+        make(64, 64, 128, x: x, bias: nil, x, .add), make(9, 31, 35, x: x, bias: .f32, .f32, .gatedAdd(gateRow: 5)),
+        make(5, 8960, 33, x: x, bias: .f32, x),
+        OpCase(
+          "leading axes [2, 3, 5, 7] of \(x.rawValue) x 11", Linear(),
+          [.init([2, 3, 5, 7], x), .init([11, 7], x), .init([11])], dtype: x),
+        // Beyond f16 and among its smallest numbers: weights that are made finite, weights that lose digits.
+        OpCase(
+          "weights at the ends of \(x.rawValue)", Linear(),
+          [
+            .init([5, 4], x, .values([1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 1, 0, 0, 1])),
+            .init(
+              [2, 4], .f32, .values([70000, 0x1.8p-24, 1 + 0x1p-11, 1, -65519.99, 0x1p-26, 1 + 0x3p-11, -0x1p-9])),
+          ]),
+        make(
+          32760, 1536, 8960, x: x, bias: .f32, x, .activation(.geluTanh), .benchmark,
+          "feed forward in 480x832x81: "),
+        make(
+          32760, 8960, 1536, x: x, bias: .f32, x, .gatedAdd(gateRow: 5), .benchmark, "feed forward out 480x832x81: "),
+        make(32760, 1536, 1536, x: x, bias: .f32, x, .add, .benchmark, "cross-attention projection 480x832x81: "),
       ]
     }
     return cases

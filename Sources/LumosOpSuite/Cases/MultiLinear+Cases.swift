@@ -23,6 +23,19 @@ extension MultiLinear: OpCases {
     }
     cases += [make(1, [1], 1, 1, bias: nil, .f32), make(2, [3], 7, 10, bias: nil, .bf16)]
 
+    // x in half types, with weights of its own type and of others, which round.
+    for x: DType in [.f16, .bf16] {
+      for dtype: DType in [.f32, .f16, .bf16] {
+        cases += [
+          make(3, [67], 131, 139, x: x, bias: .f32, dtype), make(2, [3], 129, 6, x: x, bias: dtype, dtype),
+        ]
+      }
+      cases += [
+        make(4, [33], 3, 97, x: x, bias: nil, .f32),
+        make(3, [32760], 1536, 1536, x: x, bias: .f32, x, .benchmark, "query, key and value 480x832x81: "),
+      ]
+    }
+
     for dtype: DType in [.f32, .f16, .bf16] {
       cases += [
         make(3, [32760], 1536, 1536, bias: .f32, dtype, .benchmark, "query, key and value 480x832x81: "),
@@ -32,17 +45,17 @@ extension MultiLinear: OpCases {
     return cases
   }
 
-  /// A case: `count` layers of x `[rows, depth]` with weights `[width, depth]`.
+  /// A case: `count` layers of x `[rows, depth]` of type `x` with weights `[width, depth]`.
   private static func make(
-    _ count: Int, _ rows: [Int], _ depth: Int, _ width: Int, bias: DType?, _ dtype: DType,
+    _ count: Int, _ rows: [Int], _ depth: Int, _ width: Int, x: DType = .f32, bias: DType?, _ dtype: DType,
     _ purpose: OpCase.Purpose = .parity, _ note: String = ""
   ) -> OpCase {
     // Weights of deviation 1 / √depth keep the outputs near one, as those of a network do.
     let deviation = 1 / Float(max(depth, 1)).squareRoot()
     let weight = OpCase.Input([width, depth], dtype, .normal(deviation: deviation))
-    var inputs = [OpCase.Input(Shape(rows + [depth]))] + Array(repeating: weight, count: count)
+    var inputs = [OpCase.Input(Shape(rows + [depth]), x)] + Array(repeating: weight, count: count)
     if let bias { inputs += Array(repeating: OpCase.Input([width], bias), count: count) }
-    let suffix = bias.map { ", bias \($0.rawValue)" } ?? ""
+    let suffix = (x == .f32 ? "" : ", x \(x.rawValue)") + (bias.map { ", bias \($0.rawValue)" } ?? "")
     let rows = rows.map(String.init).joined(separator: " x ")
     return OpCase(
       "\(note)\(count) of \(rows) x \(depth) x \(width), \(dtype.rawValue)\(suffix)", MultiLinear(count: count), inputs,

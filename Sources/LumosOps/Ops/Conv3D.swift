@@ -6,7 +6,8 @@ import LumosTensor
 /// before x in time. Time is not padded: output frame j covers frames `stride.time · j ..< stride.time · j + kt` of
 /// history and x together. Space is padded with zeros as `padding` says. Output `[T', H', W', O]`.
 ///
-/// x and history are float32, or both f16 or bf16, which widen exactly; the output is float32.
+/// x and history are float32, or both f16 or bf16; they give the product its type: weights stored in another are rounded
+/// to a half type (`OpDescriptor`). The output is float32.
 ///
 /// With `upsamples` every pixel of x (and of history) counts as a 2 x 2 square before padding; with `addsResidual` the
 /// last input, shaped like the output, is added to it. Models build `UpsampleNearest` and `Elementwise`, the fusion

@@ -2,7 +2,8 @@ import LumosTensor
 
 /// `y = x Wᵀ + b`: inputs x `[M, K]`, weight `[N, K]`, optionally bias `[N]`; output `[M, N]`.
 ///
-/// Any leading axes of x are rows. Accumulation in float32. An epilogue applies to y before it is stored; its operands
+/// Any leading axes of x are rows. x may be f32, f16 or bf16 and gives the product its type: with a half type the weights
+/// are rounded to it where they are stored in another (`OpDescriptor`). Bias and sums are float32. An epilogue applies to y before it is stored; its operands
 /// come behind the others. Models build plain linear layers; the fusion pass adds epilogues.
 public struct Linear: OpDescriptor {
   public static let name = "Linear"
@@ -47,7 +48,7 @@ public struct Linear: OpDescriptor {
   public func outputTypes(_ inputs: [TensorType]) throws(OpError) -> [TensorType] {
     let extra = epilogue.operandCount
     try require(inputs, count: 2 + extra...3 + extra)
-    try requireActivation(inputs[0], "x")
+    try requireFactor(inputs[0], "x")
     try require(inputs[0].shape.rank >= 1 && inputs[1].shape.rank == 2, "x \(inputs[0].shape), W \(inputs[1].shape)")
     let width = inputs[0].shape[-1]
     let outputs = inputs[1].shape[0]
@@ -79,8 +80,8 @@ public struct Linear: OpDescriptor {
 
   public func flops(_ inputs: [TensorType]) -> Int { 2 * inputs[0].shape.count * inputs[1].shape[0] }
 
-  /// Rounding errors of a sum of K terms, added up one after another in float32: their mean square grows with K. An
-  /// epilogue adds its own.
+  /// Rounding errors of a sum of K terms, added up one after another in float32: their mean square grows with K. Products
+  /// of half types are exact in float32, so theirs are no larger. An epilogue adds its own.
   public func errorBound(_ inputs: [TensorType], dtype: DType) -> Double {
     let sum = 1e-13 + 1e-15 * Double(inputs[0].shape[-1])
     guard case .activation(let kind) = epilogue else { return sum }

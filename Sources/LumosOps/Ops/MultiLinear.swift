@@ -2,7 +2,7 @@ import LumosTensor
 
 /// Several linear layers of one input in one op: `yᵢ = x Wᵢᵀ + bᵢ`, i below `count`.
 ///
-/// Inputs x `[M, K]`, then all weights `[N, K]` (of one shape and type), then all biases `[N]` if there are any;
+/// Inputs x `[M, K]` (f32, f16 or bf16: the product's type, as in `Linear`), then all weights `[N, K]` (of one shape and type), then all biases `[N]` if there are any;
 /// outputs `count` times `[M, N]`. Models build `Linear`; the fusion pass joins query, key and value.
 public struct MultiLinear: OpDescriptor {
   public static let name = "MultiLinear"

@@ -5,7 +5,7 @@ import LumosTensor
 /// and rows times weights give all output channels. Positions are taken in chunks, so that memory is bounded.
 extension Conv3D: ReferenceKernel {
   public func evaluate<S: ReferenceScalar>(_ inputs: [ReferenceArray<S>], outputs: [TensorType]) -> [[S]] {
-    let (weight, bias) = (inputs[1], inputs[2])
+    let (weight, bias) = (inputs[1].factors(of: inputs[0].dtype), inputs[2])
     let output = outputs[0].shape
     let positions = output[0] * output[1] * output[2]
     let inner = weight.shape.rowCount

@@ -3,7 +3,7 @@ import LumosTensor
 
 extension Linear: ReferenceKernel {
   public func evaluate<S: ReferenceScalar>(_ inputs: [ReferenceArray<S>], outputs: [TensorType]) -> [[S]] {
-    let (x, weight) = (inputs[0].values, inputs[1].values)
+    let (x, weight) = (inputs[0].values, inputs[1].factors(of: inputs[0].dtype).values)
     let (width, depth) = (inputs[1].shape[0], inputs[1].shape[1])
     let rows = outputs[0].shape.dimensions.dropLast().reduce(1, *)
     let result = [S](unsafeUninitializedCapacity: rows * width) { out, initialized in

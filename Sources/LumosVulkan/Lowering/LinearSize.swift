@@ -9,19 +9,22 @@ struct LinearSize {
   let width: Int
   /// Columns of x and of the weight.
   let depth: Int
+  /// Type of x, and so of the product.
+  let dtype: DType
 
   /// Columns that a workgroup of the kernel `vector` makes.
   private static let vectorColumns = 4
 
-  /// The layer `name` with weight `weight` that makes `output`.
+  /// The layer `name` with weight `weight` that makes `output` of x.
   /// - Throws: `LumosError` for a weight that a kernel cannot index.
-  init(weight: TensorType, output: TensorType, name: String) throws {
+  init(x: TensorType, weight: TensorType, output: TensorType, name: String) throws {
     guard weight.shape.count <= DispatchLimit.elements else {
       throw LumosError(.internalDefect, "weight \(weight.shape) has more than 2^31 - 1 elements", at: name)
     }
     rows = output.shape.dimensions.dropLast().reduce(1, *)
     width = weight.shape[0]
     depth = weight.shape[1]
+    dtype = x.dtype
   }
 
   /// Whether there is nothing to compute.
@@ -29,6 +32,11 @@ struct LinearSize {
 
   /// Up to four rows the weights are what takes the time, and the kernel `vector` reads them without tiles.
   var takesVector: Bool { rows <= 4 }
+
+  /// Specialisation constants of the kernel `vector`.
+  func vectorSpecialization(bias: DType?, epilogue: Linear.Epilogue = .none) -> [UInt32] {
+    [ElementType.code(bias), epilogue.constant, ElementType.code(dtype)]
+  }
 
   /// Workgroups of the kernel `vector`.
   var vectorGroups: Int { rows * ceilingDivide(width, Self.vectorColumns) }
@@ -45,7 +53,7 @@ struct LinearSize {
   }
 
   /// Bytes of x before row `row`.
-  func readOffset(_ row: Int) -> Int { row * depth * 4 }
+  func readOffset(_ row: Int) -> Int { row * depth * dtype.byteCount }
 
   /// Bytes of y, and of a residual, before row `row`.
   func writeOffset(_ row: Int) -> Int { row * width * 4 }

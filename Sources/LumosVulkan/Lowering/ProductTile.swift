@@ -40,9 +40,12 @@ struct ProductTile: Hashable {
     depth = inner <= 4 ? 4 : inner <= 8 || best.rows > 64 ? 8 : 16
   }
 
-  /// Specialisation constants 0 to 5 of the shader.
-  func specialization(bias: DType?, epilogue: Linear.Epilogue = .none) -> [UInt32] {
-    [UInt32(rows), UInt32(columns), UInt32(depth), UInt32(lanes), ElementType.code(bias), epilogue.constant]
+  /// Specialisation constants 0 to 6 of the shader, for a left operand of type `left`.
+  func specialization(left: DType, bias: DType?, epilogue: Linear.Epilogue = .none) -> [UInt32] {
+    [
+      UInt32(rows), UInt32(columns), UInt32(depth), UInt32(lanes), ElementType.code(bias), epilogue.constant,
+      ElementType.code(left),
+    ]
   }
 }
 

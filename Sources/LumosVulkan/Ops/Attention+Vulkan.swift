@@ -39,7 +39,7 @@ extension Attention: VulkanLowering {
       lastKeyCount > 1 && keys > 0 ? [.count(keys - 1), .float(Float(lastKeyWeight))] : [.uint(.max), .float(0)]
     return slices(work, headSize: size, flopsPerDispatch: flopsPerDispatch).map { slice in
       Dispatch(
-        "Attention.\(kernel)", specialization: tile.specialization,
+        "Attention.\(kernel)", specialization: tile.specialization + [ElementType.code(types.inputs[0].dtype)],
         push: [
           .input(0), .input(1), .input(2), operand, .constants, .output(0),
           .count(heads), .count(work.count), .count(slice.lowerBound), .count(slice.count), .float(scale),
@@ -155,7 +155,7 @@ struct AttentionTile: Sendable, Hashable {
   /// Shared memory of the kernel's variant that takes most.
   var sharedBytes: Int { 16 * staged + 16 * queries * (keys / 4 + 1) + 4 * invocations + 8 * queries }
 
-  /// Constants 0, 1, 2 … of the shader.
+  /// Constants 0 to 7 of the shader.
   var specialization: [UInt32] {
     [invocations, headSize, queries, keys, rows, slice, valueKeys, staged].map(UInt32.init)
   }

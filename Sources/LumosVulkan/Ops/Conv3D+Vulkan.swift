@@ -27,8 +27,9 @@ extension Conv3D: VulkanLowering {
       let end = min(first + slice, positions)
       return Dispatch(
         "Conv3D.\(weight.dtype.variant)",
-        specialization: tile.specialization(bias: bias.dtype, epilogue: addsResidual ? .add : .none)
-          + [upsamples ? 1 : 0, ElementType.code(types.inputs[0].dtype)],
+        specialization: tile.specialization(
+          left: types.inputs[0].dtype, bias: bias.dtype, epilogue: addsResidual ? .add : .none)
+          + [upsamples ? 1 : 0],
         push: [
           .input(0), history == nil ? .null : .input(3), .input(1), .input(2), .output(0),
           addsResidual ? .input(types.inputs.count - 1) : .null,

@@ -10,7 +10,7 @@ extension Linear: VulkanLowering {
   func lower(_ types: LoweredTypes, _ device: DeviceProfile, flopsPerDispatch: Int) throws -> [Dispatch] {
     let weight = types.inputs[1]
     let bias: DType? = hasBias(inputCount: types.inputs.count) ? types.inputs[2].dtype : nil
-    let size = try LinearSize(weight: weight, output: types.outputs[0], name: name)
+    let size = try LinearSize(x: types.inputs[0], weight: weight, output: types.outputs[0], name: name)
     if size.isEmpty { return [] }
 
     /// Operands of the rows from `first` on; their offsets carry the index, so a slice starts at row 0.
@@ -24,7 +24,8 @@ extension Linear: VulkanLowering {
     if size.takesVector {
       return [
         Dispatch(
-          "Linear.vector.\(weight.dtype.variant)", specialization: [ElementType.code(bias), epilogue.constant],
+          "Linear.vector.\(weight.dtype.variant)",
+          specialization: size.vectorSpecialization(bias: bias, epilogue: epilogue),
           push: operands(0) + [.count(size.width), .count(size.depth), .count(size.vectorGroups)],
           grid: .folded(size.vectorGroups, device))
       ]
@@ -33,7 +34,8 @@ extension Linear: VulkanLowering {
     let tile = ProductTile(rows: size.rows, columns: size.width, inner: size.depth, device)
     return size.slices(tile, layers: 1, device, flopsPerDispatch: flopsPerDispatch).map { slice in
       Dispatch(
-        "Linear.tiles.\(weight.dtype.variant)", specialization: tile.specialization(bias: bias, epilogue: epilogue),
+        "Linear.tiles.\(weight.dtype.variant)",
+        specialization: tile.specialization(left: size.dtype, bias: bias, epilogue: epilogue),
         push: operands(slice.lowerBound) + [.count(slice.count), .count(size.width), .count(size.depth)],
         grid: Grid(ceilingDivide(size.width, tile.columns), ceilingDivide(slice.count, tile.rows)),
         overlapsPrevious: slice.lowerBound > 0)

@@ -13,7 +13,7 @@ extension MultiLinear: VulkanLowering {
   func lower(_ types: LoweredTypes, _ device: DeviceProfile, flopsPerDispatch: Int) throws -> [Dispatch] {
     let weight = types.inputs[1]
     let bias: DType? = hasBias(inputCount: types.inputs.count) ? types.inputs[1 + count].dtype : nil
-    let size = try LinearSize(weight: weight, output: types.outputs[0], name: name)
+    let size = try LinearSize(x: types.inputs[0], weight: weight, output: types.outputs[0], name: name)
     if size.isEmpty { return [] }
 
     /// Operands of `layers` for the rows from `first` on, with nothing in the places of layers that there are not.
@@ -38,7 +38,7 @@ extension MultiLinear: VulkanLowering {
         return [
           Dispatch(
             "MultiLinear.vector.\(weight.dtype.variant)",
-            specialization: [ElementType.code(bias), Linear.Epilogue.none.constant],
+            specialization: size.vectorSpecialization(bias: bias),
             push: operands(layers, 0) + sizes(rows: size.rows), grid: Grid(grid.x, grid.y, layers.count),
             overlapsPrevious: layers.lowerBound > 0)
         ]
@@ -47,7 +47,8 @@ extension MultiLinear: VulkanLowering {
         rows: size.rows, columns: size.width, inner: size.depth, device, products: layers.count)
       return size.slices(tile, layers: layers.count, device, flopsPerDispatch: flopsPerDispatch).map { slice in
         Dispatch(
-          "MultiLinear.tiles.\(weight.dtype.variant)", specialization: tile.specialization(bias: bias),
+          "MultiLinear.tiles.\(weight.dtype.variant)",
+          specialization: tile.specialization(left: size.dtype, bias: bias),
           push: operands(layers, slice.lowerBound) + sizes(rows: slice.count),
           grid: Grid(
             layers.count, ceilingDivide(size.width, tile.columns), ceilingDivide(slice.count, tile.rows)),
