@@ -15,9 +15,15 @@ float load_gate(FloatsIn gate, uint epilogue, uint column) {
   return 1;
 }
 
-// Element `at` of the result, from the sum (with bias) that belongs there.
-float finish(float sum, FloatsIn residual, float gate, uint epilogue, uint at) {
-  if (epilogue == EPILOGUE_ADD) return residual.at[at] + sum;
-  if (epilogue == EPILOGUE_GATED_ADD) return residual.at[at] + sum * gate;
+// An element of the result, from the sum (with bias) that belongs there and the residual in its place.
+float combine(float sum, float residual, float gate, uint epilogue) {
+  if (epilogue == EPILOGUE_ADD) return residual + sum;
+  if (epilogue == EPILOGUE_GATED_ADD) return residual + sum * gate;
   return activate(epilogue, sum);
+}
+
+// The same for element `at` of a residual that may be absent.
+float finish(float sum, FloatsIn residual, float gate, uint epilogue, uint at) {
+  const bool has_residual = epilogue == EPILOGUE_ADD || epilogue == EPILOGUE_GATED_ADD;
+  return combine(sum, has_residual ? residual.at[at] : 0, gate, epilogue);
 }

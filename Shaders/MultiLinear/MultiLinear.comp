@@ -1,11 +1,13 @@
 // y[l] [rows, width] = x [rows, depth] * transpose(weight[l] [width, depth]) + bias[l] [width], for up to LAYERS linear
 // layers l of one input at once.
 //
-// Two kernels, as in Linear: `tiles` for any number of rows, `vector` for very few. In tiles the layer changes fastest
+// Three kernels, as in Linear: `matrix`, `tiles` and `vector`. In the first two the layer changes fastest
 // from workgroup to workgroup, then the columns, so that a piece of x serves all layers while the caches hold it.
 #version 460
 #include "Common/types.glsl"
-#if !defined(VECTOR)
+#if defined(MATRIX)
+#include "Common/matrix_product.glsl"
+#elif !defined(VECTOR)
 #include "Common/product.glsl"
 #endif
 
@@ -32,7 +34,11 @@ void main() {
   linear_group(p.weight[layer], p.bias[layer], p.y[layer], p.x, p.x, workgroup_index());
 }
 #else
+#if defined(MATRIX)
+#include "Common/linear_matrix.glsl"
+#else
 #include "Common/linear_tiles.glsl"
+#endif
 
 void main() {
   const uint layer = gl_WorkGroupID.x;

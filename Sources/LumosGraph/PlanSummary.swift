@@ -6,6 +6,8 @@ public struct PlanSummary: Sendable, Hashable {
   public var dispatches = 0
   /// Kernels started if no op were cut into slices.
   public var dispatchesBeforeSlicing = 0
+  /// How often each kernel is started, by name: which variant of an op was chosen.
+  public var kernels: [String: Int] = [:]
   /// Kernels of one transformer block before slicing and row tiling: the most of any block (nodes labelled
   /// `blocks.N.…`). A block that stands in the graph several times, once per guidance branch, counts once. 0 without
   /// blocks.

@@ -152,6 +152,8 @@ extension Profile {
     public var flops = 0
     /// Bytes that ideal implementations of them would have moved.
     public var bytes = 0
+    /// What computed them: names of kernels.
+    public var kernels: Set<String> = []
   }
 
   /// Sums per kind of op over all queues, the most expensive first.
@@ -164,6 +166,7 @@ extension Profile {
       total.nanoseconds += time.count
       total.flops += operation.flops
       total.bytes += operation.bytes
+      total.kernels.insert(operation.kernel)
       totals[operation.op] = total
     }
     return totals.values.sorted { ($1.nanoseconds, $0.op) < ($0.nanoseconds, $1.op) }

@@ -18,6 +18,8 @@ public struct OpRunner: Sendable {
   private let device: VulkanDevice
   /// SPIR-V that replaces kernels of the pack, by name.
   public var kernelOverrides: [String: [UInt32]] = [:]
+  /// Variants to run instead of those that the rules choose, by op; ignored where they cannot run.
+  public var forcedVariants: [String: String] = [:]
   /// Changes the lowered dispatches.
   public var editing: @Sendable ([Dispatch]) -> [Dispatch] = { $0 }
 
@@ -39,8 +41,10 @@ public struct OpRunner: Sendable {
 
   /// Uploads and records `op`, to be run any number of times.
   public func prepare(_ op: any OpDescriptor, _ inputs: [Tensor], misaligned: Bool = false) throws -> PreparedOp {
-    try PreparedOp(
-      device, op, inputs, misaligned: misaligned, overrides: kernelOverrides, editing: editing)
+    var profile = device.profile
+    profile.forcedVariants.merge(forcedVariants) { _, new in new }
+    return try PreparedOp(
+      device, profile, op, inputs, misaligned: misaligned, overrides: kernelOverrides, editing: editing)
   }
 }
 
@@ -118,7 +122,7 @@ public final class PreparedOp {
   public let kernels: [String]
 
   fileprivate init(
-    _ device: VulkanDevice, _ op: any OpDescriptor, _ tensors: [Tensor], misaligned: Bool,
+    _ device: VulkanDevice, _ profile: DeviceProfile, _ op: any OpDescriptor, _ tensors: [Tensor], misaligned: Bool,
     overrides: [String: [UInt32]], editing: ([Dispatch]) -> [Dispatch]
   ) throws {
     let pool = MemoryPool(device, checked: false)
@@ -128,7 +132,7 @@ public final class PreparedOp {
     }
     let results = try types.enumerated().map { try Operand("output \($0)", $1, misaligned: misaligned, pool) }
     let plan = try PlannedDispatch.lowering(
-      op, label: op.name, inputs: inputs.map(\.planned), outputs: results.map(\.planned), device.profile,
+      op, label: op.name, inputs: inputs.map(\.planned), outputs: results.map(\.planned), profile,
       editing: editing)
     for (operand, tensor) in zip(inputs, tensors) { try operand.fill(tensor, device.transfers) }
 

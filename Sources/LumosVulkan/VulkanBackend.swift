@@ -23,7 +23,7 @@ public struct VulkanBackend: Backend {
   public init(device: VulkanDevice, passes: Passes = .all) {
     self.device = device
     self.passes = passes
-    limits = VulkanPlan.Limits(device.description)
+    limits = VulkanPlan.Limits(device)
   }
 
   public var name: String { device.title }

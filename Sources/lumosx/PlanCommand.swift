@@ -150,6 +150,7 @@ private struct PlanTarget {
   /// A class of devices by name, or a Vulkan device.
   init(_ text: String, tflops: Double?, gbps: Double?) throws {
     var rates: DeviceRates
+    var limits: VulkanPlan.Limits
     if let known = DeviceClass.named(text) {
       (name, memoryBytes, limits, rates) = ("\(known.name) (\(known.meaning))", nil, known.limits, known.rates)
       deviceClass = known
@@ -170,6 +171,8 @@ private struct PlanTarget {
       deviceClass = .of(found)
       rates = deviceClass.rates
     }
+    limits.profile.forcedVariants = try DeviceProfile.variantsOfEnvironment()
+    self.limits = limits
     for (option, value) in [("--tflops", tflops), ("--gbps", gbps)] {
       guard let value, !(value.isFinite && value > 0 && value <= 1e9) else { continue }
       throw LumosError(.usage, "\(value) is not a positive number", at: option)

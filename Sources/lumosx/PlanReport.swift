@@ -1,6 +1,7 @@
 import Foundation
 import LumosFiles
 import LumosGraph
+import LumosOps
 import LumosPipeline
 import LumosVulkan
 
@@ -77,6 +78,7 @@ struct PlanReport {
       "inputBytes": .integer(one.inputBytes), "predictedSeconds": .number(one.predictedSeconds),
       "longestDispatchSeconds": .number(one.longestDispatchSeconds),
       "longestSubmissionSeconds": .number(one.longestSubmissionSeconds),
+      "kernels": .object(one.kernels.sorted { $0.key < $1.key }.map { .init($0.key, .integer($0.value)) }),
     ]
   }
 
@@ -129,8 +131,21 @@ struct PlanReport {
           + "\(Self.bytes(stage.streamedBytesPerEvaluation)) per evaluation through \(Self.bytes(stage.slotBytes))\(tiles)"
       )
     }
+    let variants = Self.variants(plan.stages)
+    if !variants.isEmpty { lines.append("variants: " + variants.joined(separator: ", ")) }
     lines.append("predicted \(Self.duration(plan.predictedSeconds)) on the device")
     return lines
+  }
+
+  /// The kernels of ops that have several variants, by how often they run.
+  private static func variants(_ stages: [StagePlan]) -> [String] {
+    var counts: [String: Int] = [:]
+    for part in stages.flatMap(\.parts) {
+      for (kernel, count) in part.summary.kernels { counts[kernel, default: 0] += count * part.runs }
+    }
+    let ops = OpCatalog.all.compactMap { $0 as? any VulkanLowering.Type }.filter { $0.variantNames.count > 1 }
+    return counts.filter { kernel, _ in ops.contains { kernel.hasPrefix($0.name + ".") } }
+      .sorted { ($1.value, $0.key) < ($0.value, $1.key) }.map { "\($0.value) \($0.key)" }
   }
 
   /// Columns, the first to the left and the others to the right.

@@ -19,6 +19,18 @@ import Testing
     #expect(none.status == 0 && none.output.contains("taken by auto") && none.errors.contains("warning"))
   }
 
+  @Test func variantsThatDoNotExistAreRefused() throws {
+    for (value, known) in [
+      ("Linear=fast", "matrix, tiles, vector"), ("Softmax=tiles", "Linear, MultiLinear"), ("Linear", "op=variant"),
+    ] {
+      for arguments in [["parity", "--device", "vulkan:llvmpipe", "--filter", "Slice"], ["plan"]] {
+        let run = try Command(arguments, environment: ["LUMOSX_VARIANT": value])
+        #expect(
+          run.status == 64 && run.errors.contains("LUMOSX_VARIANT") && run.errors.contains(known), "\(run.errors)")
+      }
+    }
+  }
+
   @Test func inspectBundleSceneAndCheckpoint() throws {
     let bundle = try Command(["inspect", Command.demoBundle.path, "--json"])
     #expect(bundle.status == 0, "\(bundle.errors)")

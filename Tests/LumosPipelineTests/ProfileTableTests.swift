@@ -5,8 +5,8 @@ import Testing
 @Suite struct ProfileTableTests {
   @Test func columnsAreAligned() {
     let recorder = ProfileRecorder()
-    func operation(_ op: String, flops: Int, bytes: Int) -> Profile.Operation {
-      Profile.Operation(op: op, label: "", kernel: "", flops: flops, bytes: bytes)
+    func operation(_ op: String, _ kernel: String = "", flops: Int, bytes: Int) -> Profile.Operation {
+      Profile.Operation(op: op, label: "", kernel: kernel, flops: flops, bytes: bytes)
     }
     recorder.record(
       [
@@ -28,5 +28,15 @@ import Testing
         all                 2.0001  100.0 %
         """)
     #expect(ProfileTable(ProfileRecorder().profile).description == "nothing was recorded")
+  }
+
+  @Test func variantsOfAnOpStandBesideItsName() {
+    let recorder = ProfileRecorder()
+    let operations = ["Linear.vector.f16", "Linear.tiles.f16", "Linear.vector.f16", "reference"].map {
+      Profile.Operation(op: "Linear", label: "", kernel: $0, flops: 1, bytes: 1)
+    }
+    recorder.record(
+      operations.enumerated().map { ($1, $0..<$0 + 1) }, on: Profile.Queue(device: "d", name: "q"))
+    #expect(ProfileTable(recorder.profile).description.contains("\nLinear: tiles.f16, vector.f16      4 "))
   }
 }

@@ -59,7 +59,7 @@ struct Mutant: Sendable, CustomStringConvertible {
       throw CompileFailure("Shaders/\(op): error: \"\(text)\" occurs in \(places); a mutant needs one place")
     }
     files[path] = source.replacing(text, with: replacement)
-    let kernels = try ShaderCompiler.compile(ShaderSources(files: files))
+    let kernels = try ShaderCompiler.compile(ShaderSources(files: files), takesPrebuilt: false)
     return Dictionary(uniqueKeysWithValues: kernels.map { ($0.name, $0.words) })
   }
 

@@ -32,8 +32,14 @@ public struct ProfileTable: CustomStringConvertible {
     }
     func sum(_ member: (Profile.OperationTotal) -> Int) -> Int { totals.reduce(0) { $0 + member($1) } }
     return [["op", "count", "seconds", "share", "TFLOP/s", "GB/s"]]
-      + totals.map { row($0.op, $0.count, $0.nanoseconds, $0.flops, $0.bytes) }
+      + totals.map { row(Self.name($0), $0.count, $0.nanoseconds, $0.flops, $0.bytes) }
       + [row("all", sum { $0.count }, time, sum { $0.flops }, sum { $0.bytes })]
+  }
+
+  /// An op with the variants of its kernels: `Linear: matrix.f16, vector.f16`.
+  private static func name(_ total: Profile.OperationTotal) -> String {
+    let variants = total.kernels.filter { $0.hasPrefix(total.op + ".") }.map { $0.dropFirst(total.op.count + 1) }
+    return variants.isEmpty ? total.op : "\(total.op): \(variants.sorted().joined(separator: ", "))"
   }
 
   private func host(_ totals: [Profile.ActivityTotal]) -> [[String]] {

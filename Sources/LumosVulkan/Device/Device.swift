@@ -21,6 +21,8 @@ public final class VulkanDevice: Sendable {
     public var cacheDirectory = PipelineCacheFile.defaultDirectory
     /// Seconds without a finished submission after which a wait gives up. By default 600.
     public var timeoutSeconds: Double = 600
+    /// Variants to compute ops with: `op=name[,op=name]` (`DeviceProfile.variantChoices`). By default `LUMOSX_VARIANT`.
+    public var variants = environment("LUMOSX_VARIANT")
     /// Calls that are to fail, for tests.
     public var faults: FaultPlan?
 
@@ -39,6 +41,8 @@ public final class VulkanDevice: Sendable {
   let speed = SpeedMemory()
   /// How the device was opened.
   public let options: Options
+  /// What lowerings need to know.
+  public let profile: DeviceProfile
 
   /// All devices that the drivers offer, usable or not.
   /// - Throws: `LumosError(.noDevice)` if there is no Vulkan loader. An empty list means a loader without drivers.
@@ -49,7 +53,7 @@ public final class VulkanDevice: Sendable {
 
   /// Opens a device.
   /// - Throws: `LumosError(.noDevice)` if there is no loader or no such device, if it lacks what the engine requires,
-  ///   or if the selection is `auto` and there is no GPU.
+  ///   or if the selection is `auto` and there is no GPU; `LumosError(.usage)` for variants that do not exist.
   public init(_ selection: DeviceSelection = .auto, options: Options = Options()) throws {
     let instance = try VulkanInstance(library: options.loaderLibrary, validated: options.validated)
     let devices = try DeviceProbe.descriptions(instance)
@@ -60,6 +64,9 @@ public final class VulkanDevice: Sendable {
         advice: "run with --device cpu" + (software.map { ", or with software Vulkan: --device \"\($0.name)\"" } ?? ""))
     }
     self.options = options
+    var profile = chosen.profile
+    profile.forcedVariants = try options.variants.map(DeviceProfile.variantChoices) ?? [:]
+    self.profile = profile
     context = try DeviceContext(
       instance, chosen, stagesAllTransfers: options.stagesAllTransfers, faults: options.faults)
     submissions = try SubmissionQueue(context, timeoutSeconds: options.timeoutSeconds)
@@ -94,9 +101,6 @@ public final class VulkanDevice: Sendable {
 
   /// What the device is. Budgets are those of when it was opened.
   public var description: DeviceDescription { context.description }
-
-  /// What lowerings need to know.
-  public var profile: DeviceProfile { context.description.profile }
 
   /// For people and reports: `"NVIDIA H200 (NVIDIA 570.86.15)"`.
   public var title: String {

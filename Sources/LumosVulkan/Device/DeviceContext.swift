@@ -156,6 +156,7 @@ final class DeviceContext: @unchecked Sendable {
       chain.v12.pointee.vulkanMemoryModel = flag(features.vulkanMemoryModel)
       chain.v12.pointee.vulkanMemoryModelDeviceScope = flag(features.vulkanMemoryModel)
       chain.v13?.pointee.subgroupSizeControl = flag(features.subgroupSizeControl)
+      chain.v13?.pointee.computeFullSubgroups = flag(features.computeFullSubgroups)
       chain.matrix?.pointee.cooperativeMatrix = flag(features.cooperativeMatrix)
       if features.cooperativeMatrix2, let matrix2 = chain.matrix2 {
         matrix2.pointee.workgroupScope = 1

@@ -1,3 +1,5 @@
+import LumosTensor
+
 /// A Vulkan device as its driver describes it: plain facts for `lumosx devices`, for choosing one and for reports.
 public struct DeviceDescription: Sendable, Hashable, Codable {
   /// What kind of hardware it is.
@@ -46,6 +48,8 @@ public struct DeviceDescription: Sendable, Hashable, Codable {
     public var vulkanMemoryModel = false
     /// Choice of the subgroup size.
     public var subgroupSizeControl = false
+    /// Workgroups of full subgroups on demand.
+    public var computeFullSubgroups = false
     /// VK_KHR_cooperative_matrix.
     public var cooperativeMatrix = false
     /// VK_NV_cooperative_matrix2 with workgroup scope, flexible sizes, reductions, conversions and block loads.
@@ -163,10 +167,32 @@ public struct DeviceDescription: Sendable, Hashable, Codable {
 
   /// What lowerings need to know. Along each axis the smallest of the three workgroup limits holds.
   public var profile: DeviceProfile {
-    DeviceProfile(
+    var profile = DeviceProfile(
       subgroupSize: limits.subgroupSize, sharedMemoryBytes: limits.sharedMemoryBytes,
       maxWorkgroupInvocations: limits.maxWorkgroupInvocations,
       maxWorkgroupCount: limits.maxWorkgroupCount.min() ?? 0)
+    profile.matrixShapes = usableMatrixShapes
+    return profile
+  }
+
+  /// Whether kernels can rely on subgroups of `limits.subgroupSize` invocations, none of them missing.
+  var pinsSubgroups: Bool {
+    limits.minSubgroupSize == limits.maxSubgroupSize || features.subgroupSizeControl && features.computeFullSubgroups
+  }
+
+  /// The matrix products that our kernels can use: of a subgroup, of one half type, with sums in float32.
+  private var usableMatrixShapes: [DeviceProfile.MatrixShape] {
+    guard features.cooperativeMatrix, features.vulkanMemoryModel, pinsSubgroups else { return [] }
+    return matrixShapes.compactMap { shape in
+      guard shape.scope == "subgroup", shape.a == shape.b, shape.c == "f32", shape.result == "f32" else { return nil }
+      guard let input = DType(rawValue: shape.a) else { return nil }
+      switch input {
+      case .f16 where features.shaderFloat16: break
+      case .bf16 where features.bfloat16 && features.bfloat16CooperativeMatrix: break
+      default: return nil
+      }
+      return DeviceProfile.MatrixShape(m: shape.m, n: shape.n, k: shape.k, input: input)
+    }
   }
 
   /// What the device lacks, in words, or nil if it has all that the engine requires (DESIGN: Vulkan conventions).

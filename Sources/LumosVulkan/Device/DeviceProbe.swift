@@ -153,6 +153,7 @@ struct DeviceProbe {
       result.shaderFloat16 = v12.shaderFloat16 != 0
       result.vulkanMemoryModel = v12.vulkanMemoryModel != 0 && v12.vulkanMemoryModelDeviceScope != 0
       result.subgroupSizeControl = chain.v13?.pointee.subgroupSizeControl == 1
+      result.computeFullSubgroups = chain.v13?.pointee.computeFullSubgroups == 1
       result.cooperativeMatrix = chain.matrix?.pointee.cooperativeMatrix == 1
       result.cooperativeMatrix2 = chain.matrix2.map(Self.isComplete) ?? false
       result.bfloat16 = chain.bfloat16?.pointee.type == 1

@@ -9,6 +9,13 @@ public protocol VulkanLowering: OpDescriptor {
   /// The dispatches of one evaluation, in order. Between two dispatches of one op whose data depend on each other the
   /// recorder puts a barrier (it puts one after every dispatch unless it can prove that there is no hazard).
   func lower(_ types: LoweredTypes, _ device: DeviceProfile) throws -> [Dispatch]
+
+  /// Names of all variants: kernels that compute the op in different ways. See `variants`.
+  static var variantNames: [String] { get }
+
+  /// The variants that can compute an evaluation of these types on this device, first the one that the rules choose;
+  /// at least one. A lowering takes `variant`.
+  func variants(_ types: LoweredTypes, _ device: DeviceProfile) -> [String]
 }
 
 /// Types of an op's operands, as its shape rule gave them.
@@ -37,6 +44,30 @@ public struct DeviceProfile: Sendable, Hashable {
   /// Floating-point operations above which products, convolutions and attention are sliced into several dispatches;
   /// nil for a number that suits slow devices. Plans set it from the device's rates.
   public var flopsPerDispatch: Int?
+  /// Matrix products that its units compute for the kernels named `matrix`; none where these cannot run.
+  public var matrixShapes: [MatrixShape] = []
+  /// Variants that somebody wants instead of those that the rules choose, by op; see `variantChoices`.
+  public var forcedVariants: [String: String] = [:]
+
+  /// A product of small matrices that the invocations of a subgroup hold together: `[m, k]` times `[k, n]` of the type
+  /// `input`, with sums in float32.
+  public struct MatrixShape: Sendable, Hashable {
+    /// Rows of the result.
+    public var m: Int
+    /// Columns of the result.
+    public var n: Int
+    /// Length of the sums.
+    public var k: Int
+    /// Type of both factors.
+    public var input: DType
+
+    public init(m: Int, n: Int, k: Int, input: DType) {
+      self.m = m
+      self.n = n
+      self.k = k
+      self.input = input
+    }
+  }
 
   /// The least that Vulkan guarantees.
   public static let minimum = DeviceProfile(

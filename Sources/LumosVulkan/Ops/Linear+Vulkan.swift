@@ -2,6 +2,12 @@ import LumosOps
 import LumosTensor
 
 extension Linear: VulkanLowering {
+  public static var variantNames: [String] { LinearSize.variantNames }
+
+  public func variants(_ types: LoweredTypes, _ device: DeviceProfile) -> [String] {
+    LinearSize.variants(types, device)
+  }
+
   public func lower(_ types: LoweredTypes, _ device: DeviceProfile) throws -> [Dispatch] {
     try lower(types, device, flopsPerDispatch: DispatchLimit.flops(device))
   }
@@ -21,7 +27,8 @@ extension Linear: VulkanLowering {
       ] + epilogueOperands(inputCount: types.inputs.count, residualOffset: size.writeOffset(first), width: size.width)
     }
 
-    if size.takesVector {
+    let variant = variant(types, device)
+    if variant == "vector" {
       return [
         Dispatch(
           "Linear.vector.\(weight.dtype.variant)",
@@ -31,11 +38,10 @@ extension Linear: VulkanLowering {
       ]
     }
 
-    let tile = ProductTile(rows: size.rows, columns: size.width, inner: size.depth, device)
+    let tile = size.tiles(variant, weight: weight.dtype, bias: bias, epilogue: epilogue, device)
     return size.slices(tile, layers: 1, device, flopsPerDispatch: flopsPerDispatch).map { slice in
       Dispatch(
-        "Linear.tiles.\(weight.dtype.variant)",
-        specialization: tile.specialization(left: size.dtype, bias: bias, epilogue: epilogue),
+        "Linear.\(tile.kernel)", specialization: tile.specialization,
         push: operands(slice.lowerBound) + [.count(slice.count), .count(size.width), .count(size.depth)],
         grid: Grid(ceilingDivide(size.width, tile.columns), ceilingDivide(slice.count, tile.rows)),
         overlapsPrevious: slice.lowerBound > 0)

@@ -5,6 +5,12 @@ extension MultiLinear: VulkanLowering {
   /// Layers of one dispatch: each takes three addresses, and 128 bytes of push constants are guaranteed.
   static let layersPerDispatch = 3
 
+  public static var variantNames: [String] { LinearSize.variantNames }
+
+  public func variants(_ types: LoweredTypes, _ device: DeviceProfile) -> [String] {
+    LinearSize.variants(types, device)
+  }
+
   public func lower(_ types: LoweredTypes, _ device: DeviceProfile) throws -> [Dispatch] {
     try lower(types, device, flopsPerDispatch: DispatchLimit.flops(device))
   }
@@ -15,6 +21,8 @@ extension MultiLinear: VulkanLowering {
     let bias: DType? = hasBias(inputCount: types.inputs.count) ? types.inputs[1 + count].dtype : nil
     let size = try LinearSize(x: types.inputs[0], weight: weight, output: types.outputs[0], name: name)
     if size.isEmpty { return [] }
+    let variant = variant(types, device)
+    let isVector = variant == "vector"
 
     /// Operands of `layers` for the rows from `first` on, with nothing in the places of layers that there are not.
     func operands(_ layers: Range<Int>, _ first: Int) -> [PushWord] {
@@ -26,14 +34,14 @@ extension MultiLinear: VulkanLowering {
         + places { .output($0, offset: size.writeOffset(first)) }
     }
     func sizes(rows: Int) -> [PushWord] {
-      [.count(rows), .count(size.width), .count(size.depth), .count(size.takesVector ? size.vectorGroups : 0)]
+      [.count(rows), .count(size.width), .count(size.depth), .count(isVector ? size.vectorGroups : 0)]
     }
 
     let groups = stride(from: 0, to: count, by: Self.layersPerDispatch).map {
       $0..<min($0 + Self.layersPerDispatch, count)
     }
     return groups.flatMap { layers -> [Dispatch] in
-      if size.takesVector {
+      if isVector {
         let grid = Grid.folded(size.vectorGroups, device)
         return [
           Dispatch(
@@ -43,12 +51,10 @@ extension MultiLinear: VulkanLowering {
             overlapsPrevious: layers.lowerBound > 0)
         ]
       }
-      let tile = ProductTile(
-        rows: size.rows, columns: size.width, inner: size.depth, device, products: layers.count)
+      let tile = size.tiles(variant, weight: weight.dtype, bias: bias, layers: layers.count, device)
       return size.slices(tile, layers: layers.count, device, flopsPerDispatch: flopsPerDispatch).map { slice in
         Dispatch(
-          "MultiLinear.tiles.\(weight.dtype.variant)",
-          specialization: tile.specialization(left: size.dtype, bias: bias),
+          "MultiLinear.\(tile.kernel)", specialization: tile.specialization,
           push: operands(layers, slice.lowerBound) + sizes(rows: slice.count),
           grid: Grid(
             layers.count, ceilingDivide(size.width, tile.columns), ceilingDivide(slice.count, tile.rows)),

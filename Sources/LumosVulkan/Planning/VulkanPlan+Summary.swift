@@ -26,6 +26,7 @@ extension VulkanPlan {
       summary.longestDispatchSeconds = max(summary.longestDispatchSeconds, rates.seconds(of: command))
       guard case .kernel(let dispatch, _, _) = command.work else { continue }
       tables.insert(dispatch.constants)
+      summary.kernels[dispatch.kernel, default: 0] += 1
       if command.continuesSlices { continue }
       summary.dispatchesBeforeSlicing += 1
       blocks.add(command.label, kernel: dispatch.kernel)

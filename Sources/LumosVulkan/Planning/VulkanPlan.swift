@@ -39,6 +39,12 @@ public struct VulkanPlan: Sendable {
       rates = .cautious(for: profile)
     }
 
+    /// Limits for an open device.
+    public init(_ device: VulkanDevice) {
+      self.init(device.description)
+      profile = device.profile
+    }
+
     /// Limits for a device as its driver describes it.
     public init(_ device: DeviceDescription) {
       self.init(profile: device.profile)

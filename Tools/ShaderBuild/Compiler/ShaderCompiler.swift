@@ -2,7 +2,8 @@ import Dispatch
 import Foundation
 
 /// `ShaderCompiler SHADERS OUTPUT FILE...`: compiles every variant of every `.comp` among the files, which lie under
-/// the folder SHADERS, and writes the Swift file OUTPUT that holds them all.
+/// the folder SHADERS, and writes the Swift file OUTPUT that holds them all. Prebuilt ones come from
+/// `SHADERS/Prebuilt.pack`, which must be among the files if there are any.
 ///
 /// GLSL errors appear as `Shaders/Linear/Linear.comp:12: error: ...` and fail the build.
 @main struct ShaderCompiler {
@@ -26,9 +27,11 @@ import Foundation
     }
   }
 
-  /// All variants of all shaders, by name.
-  static func compile(_ sources: ShaderSources) throws -> [CompiledKernel] {
-    let variants = try sources.variants()
+  /// All variants of all shaders, by name; without prebuilt ones if they are not wanted.
+  static func compile(_ sources: ShaderSources, takesPrebuilt: Bool = true) throws -> [CompiledKernel] {
+    let all = try sources.variants()
+    let prebuilt = takesPrebuilt ? try PrebuiltPack.kernels(all.filter(\.isPrebuilt), sources) : []
+    let variants = all.filter { !$0.isPrebuilt }
     Glslang.start()
     defer { Glslang.stop() }
     let results = Results(count: variants.count)
@@ -48,7 +51,7 @@ import Foundation
       }
     }
     if !messages.isEmpty { throw CompileFailure(messages) }
-    return kernels
+    return (kernels + prebuilt).sorted { $0.name < $1.name }
   }
 
   private static func report(_ line: String) { FileHandle.standardError.write(Data((line + "\n").utf8)) }

@@ -20,16 +20,15 @@ struct ShaderSources: Sendable {
     self.files = files
   }
 
-  /// 64-bit FNV-1a over paths and contents in the order of the paths, as 16 hexadecimal digits.
-  var hash: String {
+  /// Hash of paths and contents in the order of the paths.
+  var hash: String { Self.hash(files.sorted { $0.key < $1.key }.flatMap { [$0.key, $0.value] }) }
+
+  /// 64-bit FNV-1a over texts, a zero byte behind each, as 16 hexadecimal digits.
+  static func hash(_ texts: [String]) -> String {
     var hash: UInt64 = 0xcbf2_9ce4_8422_2325
-    func add(_ text: String) {
+    for text in texts {
       for byte in text.utf8 { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
       hash = hash &* 0x100_0000_01b3
-    }
-    for (path, text) in files.sorted(by: { $0.key < $1.key }) {
-      add(path)
-      add(text)
     }
     let digits = String(hash, radix: 16)
     return String(repeating: "0", count: 16 - digits.count) + digits

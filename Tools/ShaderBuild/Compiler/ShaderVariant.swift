@@ -8,11 +8,13 @@ struct ShaderVariant: Equatable, Sendable {
   let path: String
   /// What follows `#define`: `WEIGHT_F16` or `TILE 64`.
   let defines: [String]
+  /// Whether its GLSL is newer than what distributions' compilers know: then its SPIR-V comes from `PrebuiltPack`.
+  var isPrebuilt = false
 
   /// The variants that the list `json` (a file at path `list`) gives to the shader `base`.
   ///
   /// `{"axes": [{"f32": ["WEIGHT_F32"], "f16": ["WEIGHT_F16"]}, ...]}`: one kernel per combination of one word from
-  /// each axis, with the macros of all its words.
+  /// each axis, with the macros of all its words. `"prebuilt"`, of the same form, lists those that are prebuilt.
   static func product(base: String, path: String, json: String, list: String) throws -> [ShaderVariant] {
     func failure(_ reason: String) -> CompileFailure { CompileFailure("Shaders/\(list): error: \(reason)") }
     let file: [String: [[String: [String]]]]
@@ -21,15 +23,30 @@ struct ShaderVariant: Equatable, Sendable {
     } catch {
       throw failure(#"is not of the form {"axes": [{"word": ["MACRO", ...], ...}, ...]}: \#(reason(error))"#)
     }
-    guard let axes = file["axes"], file.count == 1 else {
-      throw failure(#"must have the one key "axes", has \#(file.keys.sorted())"#)
+    guard let axes = file["axes"], file.keys.allSatisfy({ $0 == "axes" || $0 == "prebuilt" }) else {
+      throw failure(#"must have the key "axes" and may have "prebuilt", has \#(file.keys.sorted())"#)
     }
-    var variants = [ShaderVariant(name: base, path: path, defines: [])]
+    let plain = ShaderVariant(name: base, path: path, defines: [])
+    guard let prebuilt = file["prebuilt"] else { return try plain.product(axes, failure) }
+    let prebuiltOnes = try plain.product(prebuilt, failure)
+    return try plain.product(axes, failure)
+      + prebuiltOnes.map { (variant: ShaderVariant) -> ShaderVariant in
+        var variant = variant
+        variant.isPrebuilt = true
+        return variant
+      }
+  }
+
+  /// One variant per combination of one word from each axis.
+  private func product(
+    _ axes: [[String: [String]]], _ failure: (String) -> CompileFailure
+  ) throws -> [ShaderVariant] {
+    var variants = [self]
     for (index, axis) in axes.enumerated() {
       guard !axis.isEmpty else { throw failure("axis \(index) has no words") }
       for (word, defines) in axis {
-        guard isName(word) else { throw failure("\"\(word)\" is not a word of letters, digits and _") }
-        for define in defines where !isName(define.prefix { $0 != " " }) {
+        guard Self.isName(word) else { throw failure("\"\(word)\" is not a word of letters, digits and _") }
+        for define in defines where !Self.isName(define.prefix { $0 != " " }) {
           throw failure("\"\(define)\" is not a macro: NAME or \"NAME VALUE\"")
         }
       }

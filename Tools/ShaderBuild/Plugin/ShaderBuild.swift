@@ -3,8 +3,8 @@ import PackagePlugin
 
 /// Compiles `Shaders/` into one Swift file of the target that uses the plugin (`LumosKernels`).
 ///
-/// Every shader, include file and variant list is an input of the one build command, so that an edit of any of them
-/// makes the pack anew; the command takes about a second.
+/// Every shader, include file and variant list, and the pack of prebuilt kernels, is an input of the one build command,
+/// so that an edit of any of them makes the pack anew; the command takes about a second.
 @main struct ShaderBuild: BuildToolPlugin {
   func createBuildCommands(context: PluginContext, target: Target) throws -> [Command] {
     let shaders = context.package.directoryURL.appending(path: "Shaders")
@@ -13,7 +13,7 @@ import PackagePlugin
     let files = FileManager.default.enumerator(at: shaders, includingPropertiesForKeys: nil)
     while let file = files?.nextObject() as? URL {
       let name = file.lastPathComponent
-      if name.hasSuffix(".comp") || name.hasSuffix(".glsl") || name.hasSuffix(".variants.json") { inputs.append(file) }
+      if [".comp", ".glsl", ".variants.json", ".pack"].contains(where: name.hasSuffix) { inputs.append(file) }
     }
     inputs.sort { $0.path < $1.path }
     return [

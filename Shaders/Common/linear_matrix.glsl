@@ -1,0 +1,20 @@
+// A linear layer on matrix units, for Linear and MultiLinear; how, stands in matrix_product.glsl.
+//
+// The including shader declares push constants `p` with x [rows, depth] in the type of the factors, rows, width, depth.
+
+void fetch_left(uint first_row, uint first) {
+  const bool by_word = reads_words(p.x, p.depth, 8);
+  const uint inner = first + inner_offset();
+  const uint count = remaining(inner, p.depth);
+  [[unroll]] for (uint i = 0; i < LEFT_LOADS; i++) {
+    // Rows past the end repeat the last one and are not written.
+    const uint row = min(first_row + line() + i * LINES, p.rows - 1);
+    left_pieces[i] = load_halves(p.x, by_word, row * p.depth + inner, count);
+  }
+}
+
+// The tile of y [rows, width] = x * transpose(weight) + bias whose corner is (first_row, first_column), with epilogue.
+void linear_tile(
+    FloatsIn weight, FloatsIn bias, FloatsOut y, FloatsIn residual, FloatsIn gate, uint first_row, uint first_column) {
+  matrix_tile(weight, destination(y, bias, residual, gate, p.rows, p.width), first_row, first_column, p.depth);
+}

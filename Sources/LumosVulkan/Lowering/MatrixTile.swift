@@ -1,0 +1,90 @@
+import LumosOps
+import LumosTensor
+
+/// Tile of the matrix product in `Shaders/Common/matrix_product.glsl`: what one workgroup makes on matrix units.
+struct MatrixTile: Hashable {
+  /// Rows of the result.
+  let rows: Int
+  /// Columns of the result.
+  let columns: Int
+  /// Rows of a subgroup's share of the tile.
+  let shareRows: Int
+  /// Columns of a subgroup's share.
+  let shareColumns: Int
+  /// The product that the units compute.
+  let shape: DeviceProfile.MatrixShape
+  /// Invocations of the workgroup: a subgroup for each share.
+  let invocations: Int
+  /// Pairs of tiles in shared memory.
+  let buffers: Int
+
+  /// Inner indices per step.
+  static let depth = 32
+  /// Factors in a word of shared memory.
+  private static let wordFactors = 8
+
+  /// Tiles to choose from: rows and columns, and those of a share.
+  private static let candidates: [(rows: Int, columns: Int, shareRows: Int, shareColumns: Int)] = [
+    (128, 128, 64, 64), (128, 64, 64, 32), (64, 128, 32, 64), (64, 64, 32, 32), (32, 128, 32, 32), (32, 64, 16, 32),
+    // Shares of 32 x 32, where a subgroup has few registers for sums.
+    (128, 128, 32, 32), (128, 64, 32, 32), (64, 128, 32, 32),
+  ]
+
+  /// The tile that makes a `rows` x `columns` result of factors of type `dtype` soonest by a simple model; nil if the
+  /// device has no units for it, or too little shared memory.
+  ///
+  /// Per element of the result a tile costs one unit for the multiplications and 32 / rows + 32 / columns for what it
+  /// reads, also for rows and columns that fall off the edge; a grid of fewer than 256 workgroups leaves part of a GPU
+  /// idle. `products` is how many results of this size one grid makes.
+  init?(rows: Int, columns: Int, dtype: DType, _ device: DeviceProfile, products: Int = 1) {
+    guard let shape = Self.shape(dtype, device) else { return nil }
+    let busy = device.isProcessor ? 8 : 256
+    func cost(_ tile: MatrixTile) -> Double {
+      let groups = products * ceilingDivide(rows, tile.rows) * ceilingDivide(columns, tile.columns)
+      let work = 1 + 32 / Double(tile.rows) + 32 / Double(tile.columns)
+      return Double(groups * tile.rows * tile.columns) * work * Double(busy) / Double(min(max(groups, 1), busy))
+    }
+    let tiles = Self.candidates.compactMap { MatrixTile($0, shape, device) }
+    guard let best = tiles.min(by: { cost($0) < cost($1) }) else { return nil }
+    self = best
+  }
+
+  /// The largest of the device's products for factors of this type, with sides of 8 or 16: 16 x 16 x 16 on NVIDIA and
+  /// AMD, 8 x 16 x 16 on Intel, 8 x 8 x 8 on lavapipe.
+  static func shape(_ dtype: DType, _ device: DeviceProfile) -> DeviceProfile.MatrixShape? {
+    device.matrixShapes.filter { shape in
+      shape.input == dtype && [shape.m, shape.n, shape.k].allSatisfy { $0 == 8 || $0 == 16 }
+    }.max { ($0.m * $0.n * $0.k, $0.m) < ($1.m * $1.n * $1.k, $1.m) }
+  }
+
+  private init?(
+    _ candidate: (rows: Int, columns: Int, shareRows: Int, shareColumns: Int), _ shape: DeviceProfile.MatrixShape,
+    _ device: DeviceProfile
+  ) {
+    (rows, columns, shareRows, shareColumns) = candidate
+    self.shape = shape
+    let shares = rows / shareRows * (columns / shareColumns)
+    invocations = shares * device.subgroupSize
+    // How many words of a tile's rows the workgroup loads at a time.
+    let lines = invocations * Self.wordFactors / Self.depth
+    // Sums of an invocation: 128 registers are half of what NVIDIA and AMD have. Fragments of eight rows are those of
+    // Intel, whose registers hold 32.
+    let mostSums = shape.m < 16 && !device.isProcessor ? 32 : 128
+    let pitch = Self.depth / Self.wordFactors + 1
+    let pairBytes = 16 * (rows + columns) * pitch
+    let stageBytes = 16 * shares * shape.m * (shareColumns / 4 + 1)
+    guard shareRows % shape.m == 0, shareColumns % shape.n == 0, lines > 0, rows % lines == 0, columns % lines == 0,
+      invocations <= device.maxWorkgroupInvocations, shareRows * shareColumns <= mostSums * device.subgroupSize,
+      max(pairBytes, stageBytes) <= device.sharedMemoryBytes
+    else { return nil }
+    buffers = 2 * pairBytes <= device.sharedMemoryBytes ? 2 : 1
+  }
+
+  /// Specialisation constants 0 to 11 of the shader, for a right operand that is stored as `weight`.
+  func specialization(weight: DType, bias: DType?, epilogue: Linear.Epilogue = .none) -> [UInt32] {
+    let sizes = [
+      invocations, shape.m, shape.n, shape.k, rows, columns, shareRows, shareColumns, buffers,
+    ]
+    return sizes.map(UInt32.init) + [ElementType.code(bias), epilogue.constant, ElementType.code(weight)]
+  }
+}
