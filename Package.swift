@@ -23,6 +23,7 @@ let package = Package(
   products: [
     .library(name: "LumosX", targets: ["LumosPipeline"]),
     .executable(name: "lumosx", targets: ["lumosx"]),
+    .executable(name: "lumosx-bench", targets: ["lumosx-bench"]),
     // For tests and measurements: a Vulkan driver that runs nothing.
     .library(name: "NullVulkan", type: .dynamic, targets: ["NullVulkan"]),
   ],
@@ -47,19 +48,33 @@ let package = Package(
     .target(name: "LumosKernels", exclude: ["Shaders"], swiftSettings: swift, plugins: ["ShaderBuild"]),
     module("LumosVulkan", ["LumosOps", "LumosTensor", "LumosKernels", "LumosGraph", "CVulkan"]),
     module("LumosGraph", ["LumosOps", "LumosTensor"]),
-    module("LumosModels", ["LumosGraph", "LumosOps", "LumosFiles", "LumosTensor", "CSentencePiece"]),
+    module("LumosText", ["LumosFiles", "LumosTensor", "CSentencePiece"]),
+    module("LumosModels", ["LumosGraph", "LumosOps", "LumosFiles", "LumosTensor"]),
     module("LumosMedia", ["LumosTensor", "CLibAV", "CLibPNG"]),
     module(
       "LumosPipeline",
       [
-        "LumosModels", "LumosMedia", "LumosFiles", "LumosGraph", "LumosOps", "LumosOpSuite", "LumosTensor",
-        .product(name: "Logging", package: "swift-log"),
+        "LumosModels", "LumosText", "LumosMedia", "LumosFiles", "LumosGraph", "LumosOps", "LumosOpSuite",
+        "LumosTensor", .product(name: "Logging", package: "swift-log"),
       ]),
     module("LumosOpSuite", ["LumosOps", "LumosTensor"]),
+    module(
+      "LumosCommand",
+      [
+        "LumosVulkan", "LumosReference", "LumosGraph", "LumosFiles", "LumosTensor",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ]),
+    .executableTarget(
+      name: "lumosx-bench",
+      dependencies: [
+        "LumosCommand", "LumosModels", "LumosVulkan", "LumosReference", "LumosOpSuite", "LumosGraph", "LumosOps",
+        "LumosFiles", "LumosTensor", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
+      path: "Tools/lumosx-bench", swiftSettings: swift),
     .executableTarget(
       name: "lumosx",
       dependencies: [
-        "LumosPipeline", "LumosVulkan", "LumosReference", "LumosOpSuite", "LumosGraph",
+        "LumosCommand", "LumosPipeline", "LumosText", "LumosVulkan", "LumosReference", "LumosOpSuite", "LumosGraph",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
       ],
@@ -85,20 +100,25 @@ let package = Package(
     tests(
       "LumosVulkanTests",
       ["LumosVulkan", "LumosGraph", "LumosReference", "LumosOpSuite", "LumosTensor", "LumosOps", "CVulkan"]),
-    tests("LumosModelsTests", ["LumosModels", "LumosReference", "LumosGraph", "LumosFiles", "LumosTensor"]),
+    tests(
+      "LumosModelsTests", ["LumosModels", "LumosText", "LumosReference", "LumosGraph", "LumosFiles", "LumosTensor"]),
     tests("LumosMediaTests", ["LumosMedia", "LumosFiles", "LumosTensor"]),
     tests(
       "LumosPipelineTests",
-      ["LumosPipeline", "LumosMedia", "LumosReference", "LumosGraph", "LumosFiles", "LumosTensor"]),
+      ["LumosPipeline", "LumosText", "LumosMedia", "LumosReference", "LumosGraph", "LumosFiles", "LumosTensor"]),
     tests(
       "ParityTests",
       [
-        "LumosPipeline", "LumosVulkan", "LumosReference", "LumosOpSuite", "LumosOps", "LumosGraph", "LumosTensor",
+        "LumosPipeline", "LumosText", "LumosVulkan", "LumosReference", "LumosOpSuite", "LumosOps", "LumosGraph",
+        "LumosTensor",
         "ShaderCompiler",
       ]),
     tests(
       "PlanTests",
-      ["LumosPipeline", "LumosVulkan", "LumosModels", "LumosGraph", "LumosOps", "LumosTensor", "CVulkan", "NullVulkan"]),
+      [
+        "LumosPipeline", "LumosText", "LumosVulkan", "LumosModels", "LumosGraph", "LumosOps", "LumosTensor", "CVulkan",
+        "NullVulkan",
+      ]),
     tests(
       "FaultTests",
       [
@@ -107,7 +127,8 @@ let package = Package(
     tests(
       "CommandTests",
       [
-        "lumosx", "LumosPipeline", "LumosModels", "LumosVulkan", "LumosReference", "LumosGraph", "LumosMedia",
+        "lumosx", "lumosx-bench", "LumosCommand", "LumosPipeline", "LumosModels", "LumosVulkan", "LumosReference",
+        "LumosGraph", "LumosMedia",
         "LumosFiles", "LumosTensor",
       ]),
   ],

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import LumosCommand
 import LumosTensor
 import LumosVulkan
 

@@ -1,4 +1,5 @@
 import Glibc
+import LumosCommand
 import LumosFiles
 import LumosGraph
 import LumosPipeline

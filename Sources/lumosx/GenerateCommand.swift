@@ -1,4 +1,5 @@
 import ArgumentParser
+import LumosCommand
 import LumosFiles
 import LumosGraph
 import LumosModels

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import LumosCommand
 import LumosGraph
 import LumosOpSuite
 import LumosOps

@@ -1,9 +1,11 @@
 import ArgumentParser
+import LumosCommand
 import LumosFiles
 import LumosGraph
 import LumosModels
 import LumosPipeline
 import LumosTensor
+import LumosText
 import LumosVulkan
 
 /// `lumosx plan`: what a generation would do, without weights and without a GPU.

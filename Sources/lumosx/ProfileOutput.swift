@@ -1,3 +1,4 @@
+import LumosCommand
 import LumosGraph
 import LumosPipeline
 

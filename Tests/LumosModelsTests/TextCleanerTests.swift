@@ -2,7 +2,7 @@ import LumosFiles
 import LumosTensor
 import Testing
 
-@testable import LumosModels
+@testable import LumosText
 
 struct TextCleanerTests {
   /// Cases that the Python libraries of the published pipeline made; see the file's note.

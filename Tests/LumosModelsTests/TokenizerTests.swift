@@ -1,6 +1,7 @@
 import Glibc
 import LumosFiles
 import LumosTensor
+import LumosText
 import Testing
 
 @testable import LumosModels

@@ -2,6 +2,7 @@ import Glibc
 import LumosFiles
 import LumosModels
 import LumosTensor
+import LumosText
 import Testing
 
 @testable import LumosPipeline

@@ -6,6 +6,7 @@ import LumosOpSuite
 import LumosPipeline
 import LumosReference
 import LumosTensor
+import LumosText
 import LumosVulkan
 import Testing
 

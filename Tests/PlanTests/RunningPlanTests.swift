@@ -2,6 +2,7 @@ import Foundation
 import LumosGraph
 import LumosModels
 import LumosPipeline
+import LumosText
 import LumosVulkan
 import Testing
 

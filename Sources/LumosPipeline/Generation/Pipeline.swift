@@ -5,6 +5,7 @@ import LumosGraph
 import LumosMedia
 import LumosModels
 import LumosTensor
+import LumosText
 
 /// Turns a scene folder into a video on one backend.
 ///

@@ -3,6 +3,7 @@ import LumosFiles
 import LumosMedia
 import LumosModels
 import LumosTensor
+import LumosText
 
 /// What a checkpoint, bundle, scene, video or picture contains: for people as text, for programs as JSON.
 public struct Inspection: Sendable {

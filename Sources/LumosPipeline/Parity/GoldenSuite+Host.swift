@@ -2,6 +2,7 @@ import LumosFiles
 import LumosMedia
 import LumosModels
 import LumosTensor
+import LumosText
 
 /// Goldens of what the host computes, whatever the backend: token ids, entity masks and condition pixels.
 extension GoldenSuite {

@@ -3,6 +3,7 @@ import LumosGraph
 import LumosModels
 import LumosOps
 import LumosTensor
+import LumosText
 
 /// Runs a folder of golden tensors, made by the published code, on a backend.
 ///

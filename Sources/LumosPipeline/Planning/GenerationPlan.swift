@@ -1,6 +1,7 @@
 import LumosGraph
 import LumosModels
 import LumosTensor
+import LumosText
 
 /// What a generation would do: its stages in numbers, without weights and without a device.
 ///

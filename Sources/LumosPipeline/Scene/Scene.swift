@@ -1,5 +1,6 @@
 import LumosModels
 import LumosTensor
+import LumosText
 
 /// A scene folder: what is said, and who and what is shown (MODEL.md section 2).
 ///

@@ -6,7 +6,7 @@ import LumosTensor
 import LumosVulkan
 
 /// The `--device` option and how it becomes a backend.
-struct DeviceOptions: ParsableArguments {
+public struct DeviceOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
       "auto, cpu, vulkan, vulkan:INDEX or vulkan:PART-OF-NAME.",
@@ -14,10 +14,13 @@ struct DeviceOptions: ParsableArguments {
         auto takes a discrete GPU, else an integrated, else a virtual one, else the CPU. A software Vulkan driver is \
         used only when named. Default: $LUMOSX_DEVICE, else auto.
         """))
-  var device: String?
+  public var device: String?
+
+  /// Without a choice; ArgumentParser fills it in.
+  public init() {}
 
   /// What `--device`, or `LUMOSX_DEVICE`, asks for.
-  enum Choice: Equatable {
+  public enum Choice: Equatable {
     /// The CPU backend.
     case cpu
     /// The best GPU, else the CPU.
@@ -28,10 +31,10 @@ struct DeviceOptions: ParsableArguments {
 
   /// The choice, with `LUMOSX_DEVICE` and `auto` as defaults.
   /// - Throws: `LumosError(.usage)` for anything malformed.
-  func choice() throws -> Choice { try Self.choice(device ?? environment("LUMOSX_DEVICE") ?? "auto") }
+  public func choice() throws -> Choice { try Self.choice(device ?? environment("LUMOSX_DEVICE") ?? "auto") }
 
   /// Parses `auto`, `cpu`, `vulkan`, `vulkan:2` and `vulkan:radeon`.
-  static func choice(_ text: String) throws -> Choice {
+  public static func choice(_ text: String) throws -> Choice {
     let parts = text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
     switch (parts[0].lowercased(), parts.count) {
     case ("cpu", 1): return .cpu
@@ -49,7 +52,7 @@ struct DeviceOptions: ParsableArguments {
 
   /// The backend asked for; `warn` hears why `auto` fell back to the CPU although a driver is there.
   /// - Throws: `LumosError` (.usage for a malformed choice, .noDevice if there is no such device).
-  func makeBackend(warn: (String) -> Void) throws -> any Backend {
+  public func makeBackend(warn: (String) -> Void) throws -> any Backend {
     switch try choice() {
     case .cpu: return ReferenceBackend()
     case .automatic:
@@ -67,7 +70,7 @@ struct DeviceOptions: ParsableArguments {
   }
 
   /// A Vulkan device; `auto` means the best GPU here, and there must be one.
-  static func device(_ selection: DeviceSelection) throws -> VulkanDevice {
+  public static func device(_ selection: DeviceSelection) throws -> VulkanDevice {
     guard let found = try selection.choose(from: VulkanDevice.descriptions()) else {
       throw LumosError(
         .noDevice, "there is no GPU with a usable Vulkan driver", at: "--device vulkan",
@@ -78,7 +81,7 @@ struct DeviceOptions: ParsableArguments {
 }
 
 /// A variable of the environment, nil if unset or empty.
-func environment(_ name: String) -> String? {
+public func environment(_ name: String) -> String? {
   guard let value = getenv(name), value.pointee != 0 else { return nil }
   return String(cString: value)
 }
