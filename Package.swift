@@ -122,7 +122,8 @@ let package = Package(
     tests(
       "FaultTests",
       [
-        "LumosPipeline", "LumosVulkan", "LumosReference", "LumosGraph", "LumosModels", "LumosFiles", "LumosTensor",
+        "LumosPipeline", "LumosVulkan", "LumosReference", "LumosOpSuite", "LumosGraph", "LumosModels", "LumosFiles",
+        "LumosTensor",
       ]),
     tests(
       "CommandTests",

@@ -6,7 +6,7 @@ import Testing
 
 /// Every allocation, mapping, submission and staging copy of a generation fails, one after the other: each time there
 /// is one error that says what and where, nothing is left behind, and the device is as good as before.
-@Suite(.serialized, .timeLimit(.minutes(60))) struct DeviceFaultTests {
+@Suite(.serialized, .timeLimit(.minutes(20))) struct DeviceFaultTests {
   struct Case: Sendable, CustomTestStringConvertible {
     let point: FaultPlan.Point
     /// Whether tensors go through staging memory, as to memory that the host does not see.
@@ -41,10 +41,11 @@ import Testing
 
   private static func sweep(_ fault: Case) throws -> VulkanInstance {
     let plan = FaultPlan()
-    let device = try Demo.device(plan, staged: fault.staged, validated: true)
+    let device = try SmallGeneration.device(plan, staged: fault.staged, validated: true)
+    let small = try SmallGeneration()
     let scratch = try Scratch()
-    let pipeline = try Demo.pipeline(Demo.backend(device), streamed: fault.streamed)
-    func generate() throws -> String { try pipeline.generate(Demo.request(), to: scratch.video).latentsSha256 }
+    let pipeline = try small.pipeline(SmallGeneration.backend(device), streamed: fault.streamed)
+    func generate() throws -> String { try pipeline.generate(small.request(), to: scratch.video).latentsSha256 }
 
     let undisturbed = try generate()
     plan.disarm()
@@ -54,10 +55,7 @@ import Testing
     #expect(count > 0)
     #expect(device.memoryUse.liveAllocations == 0)
 
-    // Every staged copy is one submission: the sweep of copies goes through all places, that of submissions samples them.
-    // Streamed weights are many copies and submissions, which differ little.
-    let sampled = fault.point == .submission && fault.staged || fault.streamed
-    for index in sampled ? Demo.indices(count, all: 10, sampled: 10) : Demo.indices(count) {
+    for index in 0..<count {
       for persistent in [false, true] {
         let comment: Comment = "\(fault.testDescription) \(index) of \(count)\(persistent ? " and later" : "")"
         plan.arm(fault.point, at: index, persistent: persistent)
@@ -79,19 +77,20 @@ import Testing
   /// Memory is named by what it was for, with its size.
   @Test func messagesNameTheMemory() throws {
     let plan = FaultPlan()
-    let device = try Demo.device(plan, staged: true)
-    let pipeline = try Demo.pipeline(Demo.backend(device))
+    let device = try SmallGeneration.device(plan, staged: true)
+    let small = try SmallGeneration()
+    let pipeline = try small.pipeline(SmallGeneration.backend(device))
     let scratch = try Scratch()
     func failed(_ point: FaultPlan.Point) throws -> LumosError {
       plan.arm(point, at: 0)
-      return try failure("\(point)") { _ = try pipeline.generate(Demo.request(), to: scratch.video) }
+      return try failure("\(point)") { _ = try pipeline.generate(small.request(), to: scratch.video) }
     }
     #expect(try failed(.mapping).what.hasPrefix("out of device memory: the staging buffer asks for 33554432 bytes"))
     let first = try failed(.allocation).what
     #expect(first.contains("asks for") && first.contains("in use by this program") && first.contains("on the device"))
     // The staging buffer that could not be had is asked for again.
     plan.disarm()
-    _ = try pipeline.generate(Demo.request(), to: scratch.video)
+    _ = try pipeline.generate(small.request(), to: scratch.video)
     #expect(try scratch.contents() == ["out.mp4"])
   }
 }

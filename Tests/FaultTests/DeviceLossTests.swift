@@ -8,7 +8,7 @@ import Testing
 
 /// The device is lost at every submission of a generation: on a device opened anew the work goes on where it was, and
 /// the result is the same to the last byte.
-@Suite(.serialized, .timeLimit(.minutes(10))) struct DeviceLossTests {
+@Suite(.serialized, .timeLimit(.minutes(20))) struct DeviceLossTests {
   static let steps = 3
 
   /// What a generation reported.
@@ -38,15 +38,17 @@ import Testing
   /// A backend that is opened anew when it is lost, and the generations on it.
   final class Subject {
     let plan = FaultPlan()
+    let small: SmallGeneration
     let scratch: Scratch
     var backend: VulkanBackend
 
     let streamed: Bool
 
     init(staged: Bool = false, streamed: Bool = false) throws {
+      small = try SmallGeneration()
       scratch = try Scratch()
       self.streamed = streamed
-      backend = Demo.backend(try Demo.device(plan, staged: staged))
+      backend = SmallGeneration.backend(try SmallGeneration.device(plan, staged: staged))
     }
 
     /// Runs a generation; if it loses the device, the next one begins on the device that took over, whose kernels are
@@ -63,15 +65,15 @@ import Testing
         return new
       }
       defer { backend = latest.withLock { $0 } }
-      var pipeline = try Demo.pipeline(first, streamed: streamed, rebuild: recovers ? rebuild : nil)
+      var pipeline = try small.pipeline(first, streamed: streamed, rebuild: recovers ? rebuild : nil)
       pipeline.checkpointEvery = checkpointEvery
       var report = Report()
-      let result = try pipeline.generate(Demo.request(steps: steps), to: scratch.video) { report.note($0, plan) }
+      let result = try pipeline.generate(small.request(steps: steps), to: scratch.video) { report.note($0, plan) }
       return (result, report)
     }
   }
 
-  /// With staging every transfer is a submission, also those that keep a step's latent; of these many a sample is lost.
+  /// With staging every transfer is a submission, also those that keep a step's latent.
   /// Streamed weights are submissions too, on the queue that copies.
   @Test(arguments: [(false, false), (true, false), (false, true)])
   func goesOnToTheSameBytes(staged: Bool, streamed: Bool) throws {
@@ -82,7 +84,7 @@ import Testing
     #expect(undisturbed.report.warnings.isEmpty && undisturbed.report.steps == Array(1...Self.steps))
     #expect(count > Self.steps + 3)
 
-    for index in staged || streamed ? Demo.indices(count, all: 1, sampled: 9) : Demo.indices(count) {
+    for index in 0..<count {
       let comment: Comment = "lost at submission \(index) of \(count)"
       let lost = subject.backend
       subject.plan.arm(.deviceLoss, at: index)
@@ -148,10 +150,11 @@ import Testing
   @Test func endsWithTryAgainIfNoDeviceIsLeft() throws {
     let plan = FaultPlan()
     let scratch = try Scratch()
-    let backend = Demo.backend(try Demo.device(plan))
+    let backend = SmallGeneration.backend(try SmallGeneration.device(plan))
+    let small = try SmallGeneration()
     plan.arm(.deviceLoss, at: 0)
-    let pipeline = try Demo.pipeline(backend) { throw LumosError(.noDevice, "the device has disappeared") }
-    let error = try failure("no device left") { _ = try pipeline.generate(Demo.request(), to: scratch.video) }
+    let pipeline = try small.pipeline(backend) { throw LumosError(.noDevice, "the device has disappeared") }
+    let error = try failure("no device left") { _ = try pipeline.generate(small.request(), to: scratch.video) }
     #expect(error.kind == .tryAgain && error.what == "the device was lost and cannot be opened again")
     #expect(error.place == backend.name && error.description.contains("the device has disappeared"))
     #expect(try scratch.contents().isEmpty)

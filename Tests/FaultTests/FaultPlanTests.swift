@@ -26,12 +26,4 @@ import Testing
     }
     #expect(struck == 1 && plan.count(.submission) == 400)
   }
-
-  @Test func sampledIndices() {
-    #expect(Demo.indices(0).isEmpty)
-    #expect(Demo.indices(40) == Array(0..<40))
-    #expect(Demo.indices(43) == Array(0..<43))
-    let many = Demo.indices(1000)
-    #expect(many.count == 60 && Array(many.prefix(40)) == Array(0..<40) && many.last == 999)
-  }
 }
