@@ -37,13 +37,14 @@ let package = Package(
     .systemLibrary(name: "CLibAV", providers: [.apt(["libavcodec-dev", "libavformat-dev", "libswscale-dev"])]),
     .target(name: "CLibPNG", linkerSettings: [.linkedLibrary("png")]),
     .target(name: "CSentencePiece", linkerSettings: [.linkedLibrary("sentencepiece")]),
+    .target(name: "CRowMath"),
     .systemLibrary(name: "COpenBLAS", providers: [.apt(["libopenblas-dev"])]),
 
     // Engine.
     module("LumosTensor", []),
     module("LumosFiles", ["LumosTensor"]),
     module("LumosOps", ["LumosTensor"]),
-    module("LumosReference", ["LumosGraph", "LumosOps", "LumosTensor", "COpenBLAS"]),
+    module("LumosReference", ["LumosGraph", "LumosOps", "LumosTensor", "COpenBLAS", "CRowMath"]),
     // The link Sources/LumosKernels/Shaders makes the package manager see files that appear or go in Shaders/.
     .target(name: "LumosKernels", exclude: ["Shaders"], swiftSettings: swift, plugins: ["ShaderBuild"]),
     module("LumosVulkan", ["LumosOps", "LumosTensor", "LumosKernels", "LumosGraph", "CVulkan"]),
@@ -80,6 +81,10 @@ let package = Package(
       ],
       swiftSettings: swift),
 
+    .executableTarget(
+      name: "cpu-bench", dependencies: ["LumosReference", "LumosOps", "LumosTensor", "COpenBLAS"],
+      path: "Tools/cpu-bench", swiftSettings: swift),
+
     // Shaders/ -> SPIR-V, while the package builds.
     .systemLibrary(name: "CGlslang", path: "Tools/ShaderBuild/CGlslang", providers: [.apt(["glslang-dev"])]),
     .executableTarget(
@@ -95,7 +100,7 @@ let package = Package(
     tests("LumosFilesTests", ["LumosFiles", "LumosTensor"]),
     tests(
       "LumosOpsTests",
-      ["LumosOps", "LumosReference", "LumosVulkan", "LumosKernels", "LumosOpSuite", "LumosTensor"]),
+      ["LumosOps", "LumosReference", "LumosVulkan", "LumosKernels", "LumosOpSuite", "LumosTensor", "CRowMath"]),
     tests("LumosGraphTests", ["LumosGraph", "LumosReference", "LumosOps", "LumosTensor"]),
     tests(
       "LumosVulkanTests",

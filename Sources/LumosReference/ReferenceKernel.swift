@@ -16,6 +16,9 @@ public protocol ReferenceScalar: BinaryFloatingPoint, Sendable {
     _ c: UnsafeMutablePointer<Self>, _ ldc: Int, add: Bool)
   /// e^x.
   static func exponential(_ x: Self) -> Self
+  /// Replaces every x of `row` by e^(factor · x - m), where m is the largest `factor · x` (factor ≥ 0).
+  /// - Returns: their sum; zero for an empty row.
+  static func exponentials(_ row: UnsafeMutableBufferPointer<Self>, factor: Self) -> Self
   /// A kernel's outputs, computed in this type.
   static func evaluate(
     _ kernel: any ReferenceKernel, _ inputs: [ReferenceArray<Self>], outputs: [TensorType]

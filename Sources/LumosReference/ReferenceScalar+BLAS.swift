@@ -1,8 +1,9 @@
 import COpenBLAS
+import CRowMath
 import Glibc
 import LumosTensor
 
-/// float32: OpenBLAS, which uses every core by itself.
+/// float32: OpenBLAS, which uses every core by itself, and loops in C over the widest vectors there are.
 extension Float: ReferenceScalar {
   public static func evaluate(
     _ kernel: any ReferenceKernel, _ inputs: [ReferenceArray<Float>], outputs: [TensorType]
@@ -33,6 +34,9 @@ extension Float: ReferenceScalar {
   }
 
   public static func exponential(_ x: Float) -> Float { expf(x) }
+  public static func exponentials(_ row: UnsafeMutableBufferPointer<Float>, factor: Float) -> Float {
+    row.baseAddress.map { row_exponentials($0, row.count, factor) } ?? 0
+  }
   public static func values(of tensor: Tensor) -> [Float] { tensor.floats() }
   public static func tensor(_ values: [Float], _ shape: Shape) -> Tensor { Tensor(values, shape) }
 }
@@ -81,6 +85,15 @@ extension Double: ReferenceScalar {
   }
 
   public static func exponential(_ x: Double) -> Double { exp(x) }
+  public static func exponentials(_ row: UnsafeMutableBufferPointer<Double>, factor: Double) -> Double {
+    guard let largest = row.max() else { return 0 }
+    var sum = 0.0
+    for i in row.indices {
+      row[i] = exp(factor * (row[i] - largest))
+      sum += row[i]
+    }
+    return sum
+  }
   public static func values(of tensor: Tensor) -> [Double] { tensor.doubles() }
   public static func tensor(_ values: [Double], _ shape: Shape) -> Tensor {
     Tensor(shape, .f64) { bytes in values.withUnsafeBytes { bytes.copyMemory(from: $0) } }

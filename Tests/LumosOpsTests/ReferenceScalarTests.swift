@@ -1,3 +1,5 @@
+import CRowMath
+import Glibc
 import Testing
 
 @testable import LumosReference
@@ -38,5 +40,46 @@ import Testing
       parallelFor(count: count, grain: 8) { range in for i in range { visits[i] += 1 } }
     }
     #expect(visits.allSatisfy { $0 == 1 })
+  }
+
+  /// Every width of vectors that this processor has, with and without a ragged end.
+  @Test(arguments: [1, 15, 16, 17, 259, 4099])
+  func exponentialsAreExactToTheLastPlace(_ count: Int) {
+    let numbers = (0..<count).map { Float($0 * 7919 % 4001) * -0.02 }
+    let factor: Float = 0.75
+    let largest = Double(numbers.max() ?? 0) * Double(factor)
+    let levels = [ROW_MATH_BASELINE, ROW_MATH_AVX2, ROW_MATH_AVX512]
+    for level in levels where level.rawValue <= row_math_level().rawValue {
+      var row = numbers
+      let sum = row_exponentials_at(level, &row, count, factor)
+      var expected = 0.0
+      for (result, number) in zip(row, numbers) {
+        // The argument is rounded to float32, as the scores of attention are.
+        let exact = exp(Double(number * factor) - largest)
+        expected += exact
+        #expect(abs(Double(result) - exact) <= 1.2 * exact * 0x1p-23 * max(1, -Double(number * factor)), "\(number)")
+      }
+      #expect(abs(Double(sum) - expected) <= 1e-6 * expected)
+    }
+  }
+
+  @Test func exponentialsOfUnusualRows() {
+    func sum(_ row: [Float], factor: Float = 1) -> (sum: Float, row: [Float]) {
+      var row = row
+      let sum = row.withUnsafeMutableBufferPointer { Float.exponentials($0, factor: factor) }
+      return (sum, row)
+    }
+    #expect(sum([]).sum == 0)
+    #expect(sum([3, 3, 3], factor: 0).row == [1, 1, 1])
+    #expect(sum([0, -1e30]).row == [1, 0])
+    #expect(sum([-1e30, -1e30]).row == [1, 1])
+    for place in [0, 5, 16, 20] {
+      var row = [Float](repeating: 1, count: 21)
+      row[place] = .nan
+      #expect(sum(row).sum.isNaN, "\(place)")
+    }
+    var doubles = [2.0, 0]
+    #expect(doubles.withUnsafeMutableBufferPointer { Double.exponentials($0, factor: 0.5) } == 1 + exp(-1))
+    #expect(doubles == [1, exp(-1)])
   }
 }

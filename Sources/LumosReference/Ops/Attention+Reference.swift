@@ -58,34 +58,27 @@ extension Attention: ReferenceKernel {
       rows: rows, columns: keys, inner: size,
       q + block.queryStart * width + head * size, width, k + block.keyStart * width + head * size, width,
       first, keys, add: false)
+    let folds = lastKeyCount > 1 && block.keyEnd == allKeys
+    let isPlain = self.bias == .none && !folds && scale >= 0
+    var sums: [S] = []
     for row in 0..<rows {
       let scores = UnsafeMutableBufferPointer(rebasing: scores[row * keys..<(row + 1) * keys])
-      for key in 0..<keys { scores[key] *= S(scale) }
-      bias.add(to: scores, query: block.queryStart + row, firstKey: block.keyStart, head: head)
-      if lastKeyCount > 1 && block.keyEnd == allKeys { scores[keys - 1] += S(lastKeyWeight) }
-      softmax(scores)
-    }
-    S.matrixMultiply(
-      rows: rows, columns: size, inner: keys,
-      first, keys, v + block.keyStart * width + head * size, width,
-      result + block.queryStart * width + head * size, width, add: false)
-  }
-
-  private func softmax<S: ReferenceScalar>(_ row: UnsafeMutableBufferPointer<S>) {
-    var maximum = row[0]
-    for x in row { maximum = Swift.max(maximum, x) }
-    // Sums of 256 are added up, so that tens of thousands of keys do not wear the sum's last digits away.
-    var sum: S = 0
-    for start in stride(from: 0, to: row.count, by: 256) {
-      var part: S = 0
-      for i in start..<min(start + 256, row.count) {
-        row[i] = S.exponential(row[i] - maximum)
-        part += row[i]
+      if !isPlain {
+        for key in 0..<keys { scores[key] *= S(scale) }
+        bias.add(to: scores, query: block.queryStart + row, firstKey: block.keyStart, head: head)
+        if folds { scores[keys - 1] += S(lastKeyWeight) }
       }
-      sum += part
+      sums.append(S.exponentials(scores, factor: isPlain ? S(scale) : 1))
     }
-    let inverse = 1 / sum
-    for i in row.indices { row[i] *= inverse }
+    let result = result + block.queryStart * width + head * size
+    S.matrixMultiply(
+      rows: rows, columns: size, inner: keys, first, keys, v + block.keyStart * width + head * size, width, result,
+      width, add: false)
+    // A row of results is shorter than its row of probabilities: the sum is divided out here.
+    for row in 0..<rows {
+      let inverse = 1 / sums[row]
+      for channel in 0..<size { result[row * width + channel] *= inverse }
+    }
   }
 }
 

@@ -1,89 +1,129 @@
 import LumosOps
 import LumosTensor
 
-/// Convolution as a matrix product: the input values that an output position sees are gathered into one row ("im2col"),
-/// and rows times weights give all output channels. Positions are taken in chunks, so that memory is bounded.
+/// Convolution as one matrix product per tap of the kernel.
+///
+/// Input frames are copied once, with their zero border (and doubled pixels). Laid out so, what a tap sees of
+/// neighbouring output positions lies a fixed number of pixels apart: the tap's product is `positions x channels` times
+/// its weights, read in place. A band of positions takes all taps one after another, so that its sums stay in the
+/// cache. Positions run over the padded width; what falls between two lines of the output is computed and dropped.
 extension Conv3D: ReferenceKernel {
   public func evaluate<S: ReferenceScalar>(_ inputs: [ReferenceArray<S>], outputs: [TensorType]) -> [[S]] {
-    let (weight, bias) = (inputs[1].factors(of: inputs[0].dtype), inputs[2])
-    let output = outputs[0].shape
-    let positions = output[0] * output[1] * output[2]
-    let inner = weight.shape.rowCount
-    let channels = output[3]
-    let chunk = max(min(Self.gatheredElements / inner, positions), 1)
+    let (x, weight, bias) = (inputs[0], inputs[1].factors(of: inputs[0].dtype), inputs[2])
+    let history = hasHistory(inputCount: inputs.count) ? inputs[3] : nil
+    let (output, kernel, channels) = (outputs[0].shape, weight.shape, x.shape[3])
+    if output.count == 0 { return [[]] }
+    let frames = PaddedFrames<S>(x, history, padding, zoom: upsamples ? 2 : 1, kept: kernel[1])
+    // Positions of an output frame, and how far apart their first taps are.
+    let positions = (output[1] - 1) * frames.width + output[2]
+    let bands = (positions + Self.bandPositions - 1) / Self.bandPositions
+    let taps = kernel[1] * kernel[2] * kernel[3]
 
-    let result = [S](unsafeUninitializedCapacity: positions * channels) { out, initialized in
-      initialized = positions * channels
-      guard let result = out.baseAddress else { return }
-      result.fillRows(positions, with: bias.values)
-      var rows = [S](repeating: 0, count: chunk * inner)
-      rows.withUnsafeMutableBufferPointer { rows in
-        guard let rows = rows.baseAddress else { return }
-        for first in Swift.stride(from: 0, to: positions, by: chunk) {
-          let count = min(chunk, positions - first)
-          parallelFor(count: count, grain: max(1, 1 << 16 / inner)) { range in
-            for i in range {
-              gather(first + i, output, inputs, into: rows + i * inner)
+    var result = [S](repeating: 0, count: output.count)
+    result.withUnsafeMutableBufferPointer { result in
+      guard let result = result.baseAddress else { return }
+      weight.values.withUnsafeBufferPointer { weights in
+        for frame in 0..<output[0] {
+          frames.load(stride.time * frame..<stride.time * frame + kernel[1])
+          let target = result + frame * output.rowCount
+          withSerialProducts {
+            parallelFor(count: bands, grain: 1) { band in
+              let range = positions * band.lowerBound / bands..<positions * band.upperBound / bands
+              let sums = UnsafeMutablePointer<S>.allocate(capacity: range.count * output[3])
+              defer { sums.deallocate() }
+              sums.fillRows(range.count, with: bias.values)
+              for tap in 0..<taps {
+                let (dt, dy, dx) = (
+                  tap / (kernel[2] * kernel[3]), tap / kernel[3] % kernel[2], tap % kernel[3]
+                )
+                guard let weights = weights.baseAddress, let seen = frames[stride.time * frame + dt] else { continue }
+                let first = dy * frames.width + dx + stride.space * range.lowerBound
+                S.matrixMultiplyTransposed(
+                  rows: range.count, columns: output[3], inner: channels, seen + first * channels,
+                  stride.space * channels, weights + tap * channels, taps * channels, sums, output[3], add: true)
+              }
+              for position in range {
+                let (row, column) = (position / frames.width, position % frames.width)
+                if column < output[2] {
+                  (target + (row * output[2] + column) * output[3])
+                    .update(from: sums + (position - range.lowerBound) * output[3], count: output[3])
+                }
+              }
             }
           }
-          S.matrixMultiplyTransposed(
-            rows: count, columns: channels, inner: inner, rows, inner, weight.values, inner,
-            result + first * channels, channels, add: true)
         }
       }
-      if addsResidual {
-        let residual = inputs[inputs.count - 1].values
-        for i in residual.indices { result[i] += residual[i] }
-      }
+    }
+    if addsResidual {
+      let residual = inputs[inputs.count - 1].values
+      for i in residual.indices { result[i] += residual[i] }
     }
     return [result]
   }
 
-  /// Size of the gathered rows: 16 MB of float32.
-  private static var gatheredElements: Int { 1 << 22 }
+  /// Positions of a band: with 384 channels of output 786 kB of float32.
+  private static var bandPositions: Int { 512 }
+}
 
-  /// Writes what output position `position` sees, in the order of the weights (frame, row, column, channel), to `out`.
-  private func gather<S: ReferenceScalar>(
-    _ position: Int, _ output: Shape, _ inputs: [ReferenceArray<S>], into out: UnsafeMutablePointer<S>
+/// The last few frames of a history and the frames behind it, each with its zero border, pixels doubled where asked.
+private final class PaddedFrames<S: ReferenceScalar>: @unchecked Sendable {
+  /// Pixels of a padded line.
+  let width: Int
+  private let height: Int
+  private let (x, history): (ReferenceArray<S>, ReferenceArray<S>?)
+  private let padding: Conv3D.Padding
+  private let zoom: Int
+  private var slots: [UnsafeMutableBufferPointer<S>]
+  /// Frames before this one have been loaded.
+  private var next = 0
+
+  /// - Parameter kept: how many frames are at hand at a time.
+  init(
+    _ x: ReferenceArray<S>, _ history: ReferenceArray<S>?, _ padding: Conv3D.Padding, zoom: Int, kept: Int
   ) {
-    let (x, kernel) = (inputs[0], inputs[1].shape)
-    let pastFrames = hasHistory(inputCount: inputs.count) ? inputs[3].shape[0] : 0
-    let channels = x.shape[3]
-    // Rows and columns that the kernel moves over; `zoom` of them in either direction are one pixel of the input.
-    let zoom = upsamples ? 2 : 1
-    let (height, width) = (zoom * x.shape[1], zoom * x.shape[2])
-    let frame = position / (output[1] * output[2]) * stride.time
-    let top = position / output[2] % output[1] * stride.space - padding.leading
-    let left = position % output[2] * stride.space - padding.leading
-    // The columns of the kernel that fall inside the frame.
-    let columns = max(left, 0)..<max(min(left + kernel[3], width), max(left, 0))
-    var line = out
-    for dt in 0..<kernel[1] {
-      let isPast = frame + dt < pastFrames
-      let source = isPast ? inputs[3].values : x.values
-      let sourceFrame = isPast ? frame + dt : frame + dt - pastFrames
-      for y in top..<top + kernel[2] {
-        if y < 0 || y >= height || columns.isEmpty {
-          line.update(repeating: 0, count: kernel[3] * channels)
-        } else {
-          let before = (columns.lowerBound - left) * channels
-          let inside = columns.count * channels
-          line.update(repeating: 0, count: before)
-          source.withUnsafeBufferPointer { source in
-            guard let base = source.baseAddress else { return }
-            let row = base + (sourceFrame * x.shape[1] + y / zoom) * x.shape[2] * channels
-            if zoom == 1 {
-              // They lie side by side, in the input as in the row.
-              (line + before).update(from: row + columns.lowerBound * channels, count: inside)
-            } else {
-              for column in columns {
-                (line + (column - left) * channels).update(from: row + column / zoom * channels, count: channels)
-              }
+    (self.x, self.history, self.padding, self.zoom) = (x, history, padding, zoom)
+    width = zoom * x.shape[2] + padding.leading + padding.trailing
+    height = zoom * x.shape[1] + padding.leading + padding.trailing
+    let count = height * width * x.shape[3]
+    slots = (0..<kept).map { _ in
+      let slot = UnsafeMutableBufferPointer<S>.allocate(capacity: count)
+      slot.initialize(repeating: 0)
+      return slot
+    }
+  }
+
+  deinit { for slot in slots { slot.deallocate() } }
+
+  /// A loaded frame; nil if frames are empty.
+  subscript(frame: Int) -> UnsafePointer<S>? { slots[frame % slots.count].baseAddress.map { UnsafePointer($0) } }
+
+  /// Makes `frames` available; ranges must ascend.
+  func load(_ frames: Range<Int>) {
+    for frame in max(frames.lowerBound, next)..<max(frames.upperBound, next) { load(frame) }
+    next = max(frames.upperBound, next)
+  }
+
+  /// The border of a slot is zero from the start and stays so.
+  private func load(_ frame: Int) {
+    let past = history?.shape[0] ?? 0
+    let source = frame < past ? history ?? x : x
+    let first = (frame < past ? frame : frame - past) * x.shape.rowCount
+    guard let slot = slots[frame % slots.count].baseAddress else { return }
+    let (columns, channels, zoom) = (x.shape[2], x.shape[3], self.zoom)
+    source.values.withUnsafeBufferPointer { values in
+      guard let values = values.baseAddress else { return }
+      parallelFor(count: zoom * x.shape[1], grain: 8) { rows in
+        for row in rows {
+          let line = values + first + row / zoom * columns * channels
+          let target = slot + ((row + padding.leading) * width + padding.leading) * channels
+          if zoom == 1 {
+            target.update(from: line, count: columns * channels)
+          } else {
+            for column in 0..<zoom * columns {
+              (target + column * channels).update(from: line + column / zoom * channels, count: channels)
             }
           }
-          (line + before + inside).update(repeating: 0, count: kernel[3] * channels - before - inside)
         }
-        line += kernel[3] * channels
       }
     }
   }
