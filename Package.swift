@@ -76,6 +76,7 @@ let package = Package(
       name: "lumosx",
       dependencies: [
         "LumosCommand", "LumosPipeline", "LumosText", "LumosVulkan", "LumosReference", "LumosOpSuite", "LumosGraph",
+        "LumosMedia",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
       ],

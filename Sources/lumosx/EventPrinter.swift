@@ -9,6 +9,8 @@ struct EventPrinter {
   private let json: Bool
   private let isTerminal = isatty(STDERR_FILENO) == 1
   private var lineOpen = false
+  /// Paths of previews that people have been told of.
+  private var previews: Set<String> = []
   /// Paths of the videos that are complete.
   private var outputs: [JSONValue] = []
 
@@ -41,6 +43,8 @@ struct EventPrinter {
       if isTerminal {
         progress("\(Self.titles[stage] ?? stage.rawValue) \(Int((fraction * 100).rounded(.down))) %", last: false)
       }
+    // `preview` tells of it, where its file is known.
+    case .preview: break
     case .frames(let count, let total):
       emit(["event": "frames", "frames": .integer(count), "total": .integer(total)])
       progress("frame \(count) of \(total)", last: count == total)
@@ -52,6 +56,15 @@ struct EventPrinter {
       ])
     case .warning(let text): warning(text)
     }
+  }
+
+  /// A preview that has been written to `path`.
+  mutating func preview(_ preview: GenerationPreview, _ path: String) {
+    emit([
+      "event": "preview", "step": .integer(preview.step), "steps": .integer(preview.count), "output": .string(path),
+    ])
+    // People are told once where to look.
+    if previews.insert(path).inserted { note("preview: \(path)") }
   }
 
   /// What is done about memory; people hear of it where it is more than one network after the other.

@@ -2,6 +2,7 @@ import ArgumentParser
 import LumosCommand
 import LumosFiles
 import LumosGraph
+import LumosMedia
 import LumosModels
 import LumosPipeline
 import LumosTensor
@@ -52,6 +53,11 @@ struct GenerateCommand: ParsableCommand {
   @Option(help: "Write the frames side by side as a PNG.")
   var contactSheet: String?
 
+  @Option(
+    parsing: .unconditional,
+    help: "Write a preview after every so many steps: a filmstrip, as PNG with -preview in its name beside the output.")
+  var previewEvery: Int?
+
   @Option(help: "Write a trace of where the time goes (JSON for ui.perfetto.dev), and print a table of it.")
   var profile: String?
 
@@ -80,6 +86,13 @@ struct GenerateCommand: ParsableCommand {
       settings.seeds.map { OutputPath.path(path, seed: seeds == nil ? nil : $0) }
     }
     for path in latentPaths ?? [] { try OutputPath.check(path) }
+    if let previewEvery, previewEvery < 1 {
+      throw LumosError(
+        .usage, "\(previewEvery) is not a number of steps", at: "--preview-every", advice: "name 1 or more")
+    }
+    let previewPaths = settings.seeds.map {
+      OutputPath.preview(of: OutputPath.path(path, seed: seeds == nil ? nil : $0))
+    }
     let profiler = try profile.map { try ProfileOutput(path: $0) }
 
     let device = precision.applied(to: try deviceOptions.makeBackend { printer.warning($0) })
@@ -90,13 +103,19 @@ struct GenerateCommand: ParsableCommand {
       { @Sendable () throws -> any Backend in try lost.reopened() }
     }
     let available = (device as? VulkanBackend).map { MemoryBudget.standard(of: $0.device.description) }
-    let pipeline = try Pipeline(
+    var pipeline = try Pipeline(
       bundle: bundle, backend: backend, memoryBudget: what.memory?.bytes ?? available, rebuild: rebuild)
+    pipeline.previewEvery = previewEvery
     let result = try profiler.around {
       try pipeline.generate(request, to: path, contactSheet: contactSheet) { event in
         profiler?.event(event)
         try Interruption.check()
-        printer.event(event)
+        if case .preview(let preview) = event {
+          try PNGWriter.write(preview.filmstrip, previewPaths[preview.video])
+          printer.preview(preview, previewPaths[preview.video])
+        } else {
+          printer.event(event)
+        }
       }
     }
     for (path, output) in zip(latentPaths ?? [], result.outputs) {

@@ -83,6 +83,7 @@ import Testing
     try refuses(scene, code: 64, mentions: ["--frames", "1 + 4k"], options: ["--frames", "10"])
     try refuses(scene, code: 64, mentions: ["--size", "multiple of 16"], options: ["--size", "64x70"])
     try refuses(scene, code: 64, mentions: ["--steps"], options: ["--steps", "0"])
+    try refuses(scene, code: 64, mentions: ["--preview-every"], options: ["--preview-every", "0"])
     try refuses(scene, code: 64, mentions: ["--shift"], options: ["--shift", "-1"])
     for options in [["--size", "64"], ["--without", "everything"], ["--mode", "none"], ["--nonsense"]] {
       let run = try Command(["generate", scene.path, "--weights", Command.demoBundle.path] + options)

@@ -43,7 +43,7 @@ import Testing
   @Test func videoOnTheCPU() throws {
     let run = try Command([
       "generate", Self.scene(2), "-o", path("v.mp4"), "--device", "cpu", "--json", "--contact-sheet", path("v.png"),
-      "--save-latents", path("v.safetensors"),
+      "--save-latents", path("v.safetensors"), "--preview-every", "8",
     ])
     #expect(run.status == 0, "\(run.errors)")
     let video = try VideoProbe.info(path("v.mp4"))
@@ -62,6 +62,10 @@ import Testing
     let steps = events.filter { $0["event"]?.string == "step" }
     #expect(steps.compactMap { $0["step"]?.integer } == Array(1...20))
     #expect(steps.allSatisfy { ($0["secondsLeft"]?.double ?? -1) >= 0 })
+    let previews = events.filter { $0["event"]?.string == "preview" }
+    #expect(previews.compactMap { $0["step"]?.integer } == [8, 16])
+    #expect(previews.allSatisfy { $0["steps"]?.integer == 20 && $0["output"]?.string == path("v-preview.png") })
+    #expect(try Set(ImageReader.read(path("v-preview.png")).pixels).count > 50)
     let result = try #require(events.last)
     #expect(result["event"]?.string == "result" && result["ok"]?.bool == true)
     #expect(result["output"]?.string == path("v.mp4"))

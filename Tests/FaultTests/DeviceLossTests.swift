@@ -23,7 +23,7 @@ import Testing
 
     mutating func note(_ event: GenerationEvent, _ plan: FaultPlan) {
       switch event {
-      case .memory, .stage, .progress, .output: break
+      case .memory, .stage, .progress, .preview, .output: break
       case .step(let index, _, _):
         steps.append(index)
         submissions.append(plan.count(.deviceLoss))

@@ -12,6 +12,8 @@ public enum GenerationEvent: Sendable {
   /// This much of a stage is done, from 0 to 1: between two steps, prompts or images that take long, twice a second at
   /// most.
   case progress(stage: Stage, fraction: Double)
+  /// What a video will look like, as far as the last step can tell (`Pipeline.previewEvery`).
+  case preview(GenerationPreview)
   /// `count` frames of `total`, those of all videos, have gone to the encoder.
   case frames(count: Int, total: Int)
   /// A video is complete.

@@ -25,6 +25,9 @@ public struct Pipeline: Sendable {
   /// Steps of the solver after which latents are kept on the host, for a device that may be lost. Nil: 1 where a
   /// latent is small (under 16 MiB), else 5. Nothing is kept without `rebuild`.
   public var checkpointEvery: Int?
+  /// Steps of the solver after which a preview of each video is shown (`GenerationEvent.preview`); nil for none. The
+  /// videos do not depend on it.
+  public var previewEvery: Int?
   /// Bytes of device memory that there are; nil for no limit. Backends that do not count theirs have none.
   public var memoryBudget: Int?
   /// What may be done about memory.
@@ -89,12 +92,12 @@ public struct Pipeline: Sendable {
     try clock.enter(.textEncoder, onEvent)
     let text = try encodeText(scene, settings, options, &recovery, &clock, onEvent)
     try clock.enter(.vaeEncode, onEvent)
-    let conditions = try encodeImages(images, settings, &recovery, &clock, onEvent)
+    let (conditions, colours) = try encodeImages(images, settings, &recovery, &clock, onEvent)
     try clock.enter(.transformer, onEvent)
     let guide = Sampler.Guide(
       conditions: conditions, masks: text.masks, prompt: text.prompt, negativePrompt: text.negative,
       guidance: settings.guidance)
-    let latents = try sample(noises, guide, layout, settings, options, &recovery, &clock, onEvent)
+    let latents = try sample(noises, guide, layout, colours, settings, options, &recovery, &clock, onEvent)
     try clock.enter(.vaeDecode, onEvent)
     var outputs: [GenerationResult.Output] = []
     for (index, (latent, target)) in zip(latents, targets).enumerated() {
@@ -193,36 +196,39 @@ public struct Pipeline: Sendable {
     }
   }
 
-  /// Latents of the reference images, `[conditions, h, w, channels]`; nil if there are none.
+  /// Latents of the reference images, `[conditions, h, w, channels]`, nil if there are none; and how latents look, where
+  /// previews are wanted.
   private func encodeImages(
     _ images: [Image], _ settings: Settings, _ recovery: inout Recovery, _ clock: inout StageClock,
     _ onEvent: (GenerationEvent) throws -> Void
-  ) throws -> Tensor? {
-    guard !images.isEmpty else { return nil }
+  ) throws -> (latents: Tensor?, colours: LatentColours?) {
+    if images.isEmpty && previewEvery == nil { return (nil, nil) }
     return try recovery.run(onEvent) { backend in
       let session = try backend.makeSession(weights: bundle.vae)
       let encoder = VAEEncoder(
         bundle.configuration.vae, session: session, weights: bundle.vae, height: settings.height,
         width: settings.width)
-      var values: [Float] = []
-      var frame: [Int] = []
-      try StageProgress(stage: .vaeEncode, units: images.count).follow(session, onEvent) { imageDone in
-        for image in images {
-          let latent = try encoder.encode(
-            ConditionImage.pixels(image, height: settings.height, width: settings.width))
-          values += latent.floats()
-          frame = Array(latent.shape.dimensions[1...])
-          imageDone()
+      var pictures = images.map { ConditionImage.pixels($0, height: settings.height, width: settings.width) }
+      if previewEvery != nil { pictures.append(LatentColours.chart(height: settings.height, width: settings.width)) }
+      var samples: [LatentColours.Sample] = []
+      try StageProgress(stage: .vaeEncode, units: pictures.count).follow(session, onEvent) { pictureDone in
+        for pixels in pictures {
+          samples.append(.init(pixels: pixels, latent: try encoder.encode(pixels)))
+          pictureDone()
         }
       }
       clock.note(session)
-      return Tensor(values, Shape([images.count] + frame))
+      let latents = samples.prefix(images.count).map(\.latent)
+      let conditions = latents.first.map { first in
+        Tensor(latents.flatMap { $0.floats() }, Shape([latents.count] + first.shape.dimensions[1...]))
+      }
+      return (conditions, previewEvery.map { _ in LatentColours(samples) })
     }
   }
 
   /// The final latents, in the order of `noises`.
   private func sample(
-    _ noises: [Tensor], _ guide: Sampler.Guide, _ layout: Layout, _ settings: Settings,
+    _ noises: [Tensor], _ guide: Sampler.Guide, _ layout: Layout, _ colours: LatentColours?, _ settings: Settings,
     _ options: [Stage: SessionOptions], _ recovery: inout Recovery, _ clock: inout StageClock,
     _ onEvent: (GenerationEvent) throws -> Void
   ) throws -> [Tensor] {
@@ -248,6 +254,11 @@ public struct Pipeline: Sendable {
           if let every, done % every == 0 { kept = try step.state() }
           let left = (StageClock.now() - start) / Double(done - first) * Double(step.count - done)
           try onEvent(.step(index: done, count: step.count, secondsLeft: left))
+          guard let colours, let previewEvery, done % previewEvery == 0, done < step.count else { return }
+          for video in noises.indices {
+            let filmstrip = colours.filmstrip(try step.prediction(video))
+            try onEvent(.preview(.init(step: done, count: step.count, video: video, filmstrip: filmstrip)))
+          }
         }
       }
       clock.note(session)

@@ -38,6 +38,9 @@ public struct GenerationSpans {
       recorder.record(.frames, name, time: last..<now)
       frames = count
       last = now
+    case .preview(let preview):
+      recorder.record(.frames, "preview after step \(preview.step)", time: last..<now)
+      last = now
     case .memory, .progress, .warning, .output: break
     }
   }
