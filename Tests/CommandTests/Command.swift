@@ -1,6 +1,6 @@
 import Foundation
 
-/// Runs the `lumosx` binary that was built with the tests.
+/// Runs the `lumosx` binary, or another one, that was built with the tests.
 struct Command {
   let status: Int32
   let output: String
@@ -13,18 +13,23 @@ struct Command {
   static let demoBundle = repository.appending(path: "Tools/demo-bundle")
 
   /// The binary lies beside the test bundle.
-  static let binary: URL = {
+  static let binary = binary("lumosx")
+
+  private static func binary(_ name: String) -> URL {
     // `swift test` runs PACKAGE.xctest of the build folder; its path is the first argument or that of this image.
     let folder = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent()
     let candidates = [folder] + CommandLine.arguments.map { URL(fileURLWithPath: $0).deletingLastPathComponent() }
-    return candidates.map { $0.appending(path: "lumosx") }
-      .first { FileManager.default.isExecutableFile(atPath: $0.path) } ?? folder.appending(path: "lumosx")
-  }()
+    return candidates.map { $0.appending(path: name) }
+      .first { FileManager.default.isExecutableFile(atPath: $0.path) } ?? folder.appending(path: name)
+  }
 
-  /// Runs `lumosx arguments` to its end; `environment` is added to an environment without LUMOSX variables.
-  init(_ arguments: [String], environment: [String: String] = [:], workingDirectory: URL? = nil) throws {
+  /// Runs `program arguments` to its end; `environment` is added to an environment without LUMOSX variables.
+  init(
+    _ arguments: [String], program: String = "lumosx", environment: [String: String] = [:],
+    workingDirectory: URL? = nil
+  ) throws {
     let process = Process()
-    process.executableURL = Self.binary
+    process.executableURL = Self.binary(program)
     process.arguments = arguments
     process.environment = Self.environment(environment)
     process.currentDirectoryURL = workingDirectory

@@ -1,6 +1,6 @@
 import ArgumentParser
 
-/// The command line: `lumosx-bench parity`.
+/// The command line: `lumosx-bench device | peaks | ops | parity | step | report`.
 @main
 struct Bench: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -12,5 +12,7 @@ struct Bench: ParsableCommand {
       interrupted.
       """,
     version: "0.1.0",
-    subcommands: [ParityCommand.self])
+    subcommands: [
+      DeviceCommand.self, PeaksCommand.self, OpsCommand.self, ParityCommand.self, StepCommand.self, ReportCommand.self,
+    ])
 }

@@ -12,8 +12,11 @@ struct BenchOptions: ParsableArguments {
       discussion: "Default: $LUMOSX_DEVICE, else the best GPU; where there is none, the software driver."))
   var device: String?
 
-  @Option(help: "Only cases whose title contains this text.")
-  var filter: String?
+  @Option(help: "Only cases whose title contains this text; may be repeated, one of the texts is enough.")
+  var filter: [String] = []
+
+  @Option(help: "Leave out cases whose title contains this text; may be repeated.")
+  var exclude: [String] = []
 
   @Flag(help: "Print the titles of the cases and end.")
   var list = false
@@ -41,10 +44,13 @@ struct BenchOptions: ParsableArguments {
     }
   }
 
-  /// The cases that `--filter` leaves.
+  /// The cases that `--filter` and `--exclude` leave.
   /// - Throws: `LumosError(.usage)` if none is left.
   func select(_ cases: [OpCase]) throws -> [OpCase] {
-    let chosen = cases.filter { opCase in filter.map { opCase.title.contains($0) } ?? true }
+    let chosen = cases.filter { opCase in
+      (filter.isEmpty || filter.contains { opCase.title.contains($0) })
+        && !exclude.contains { opCase.title.contains($0) }
+    }
     guard !chosen.isEmpty else {
       throw LumosError(.usage, "no case matches", at: "--filter", advice: "run with --list to see the titles")
     }

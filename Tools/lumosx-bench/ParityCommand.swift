@@ -2,6 +2,7 @@ import ArgumentParser
 import LumosCommand
 import LumosFiles
 import LumosOpSuite
+import LumosOps
 import LumosReference
 import LumosTensor
 import LumosVulkan
@@ -18,37 +19,55 @@ struct ParityCommand: ParsableCommand {
 
   @OptionGroup var options: BenchOptions
 
+  @Option(help: "Write a page with tiles of the errors, op by type.", completion: .file())
+  var html: String?
+
   func run() throws {
     Interruption.listen()
     try Reporting.run {
       let cases = try options.select(OpSuite.cases())
       if options.list { return cases.forEach { Reporting.line($0.title) } }
+      let files = try Results(page: html, json: options.json)
       let device = try options.openDevice()
       var results: [ParityResult] = []
       let progress = Progress("parity", count: cases.count)
-      do {
-        for (index, opCase) in cases.enumerated() {
-          try Interruption.check()
-          progress.show(index, opCase.title)
-          results.append(Self.run(opCase, on: device))
-          if !options.json { Self.print(results[results.count - 1]) }
+      try files.finishing {
+        // Interrupted, the report is of what there is.
+        let outcome = Result {
+          for (index, opCase) in cases.enumerated() {
+            try Interruption.check()
+            progress.show(index, opCase.title)
+            for variant in Self.variants(opCase, device) {
+              let result = Self.run(opCase, variant, on: device)
+              results.append(result)
+              if !options.json { Self.print(result) }
+            }
+          }
         }
-      } catch let interrupted as Interrupted {
         progress.finish()
-        report(results, device, wasInterrupted: true)
-        throw interrupted
+        files.add(report(results, device, isComplete: (try? outcome.get()) != nil))
+        try outcome.get()
       }
-      progress.finish()
-      report(results, device, wasInterrupted: false)
       if !results.allSatisfy(\.pass) { throw ExitCode(1) }
     }
   }
 
-  private static func run(_ opCase: OpCase, on device: VulkanDevice) -> ParityResult {
+  /// Variants that can run the case here; the rules' own choice where that cannot be told.
+  private static func variants(_ opCase: OpCase, _ device: VulkanDevice) -> [String?] {
+    let inputs = opCase.inputs.map(\.type)
+    guard let lowering = opCase.op as? any VulkanLowering, let outputs = try? opCase.op.outputTypes(inputs) else {
+      return [nil]
+    }
+    return lowering.variants(LoweredTypes(inputs: inputs, outputs: outputs), device.profile)
+  }
+
+  private static func run(_ opCase: OpCase, _ variant: String?, on device: VulkanDevice) -> ParityResult {
     ParityCheck.run(
       opCase, device: device.title,
       implementation: { inputs in
-        let run = try OpRunner(device).run(opCase.op, inputs, misaligned: true)
+        var runner = OpRunner(device)
+        if let variant { runner.forcedVariants[opCase.op.name] = variant }
+        let run = try runner.run(opCase.op, inputs, misaligned: true)
         return .init(outputs: run.outputs, guardViolations: run.guardViolations, kernels: run.kernels)
       },
       reference: { try ReferenceEvaluator.evaluate(opCase.op, $0, as: Float.self) })
@@ -60,18 +79,15 @@ struct ParityCommand: ParsableCommand {
     Reporting.line("\(result.pass ? "ok  " : "FAIL")  \(result.name)  \(result.variant)  \(error)\(failure)")
   }
 
-  private func report(_ results: [ParityResult], _ device: VulkanDevice, wasInterrupted: Bool) {
+  private func report(_ results: [ParityResult], _ device: VulkanDevice, isComplete: Bool) -> JSONValue {
     let failures = results.count { !$0.pass }
-    if options.json {
-      var members: [JSONValue.Member] = [
-        .init("device", .string(device.title)), .init("pass", .bool(failures == 0 && !wasInterrupted)),
-        .init("cases", .array(results.map(JSONValue.init))),
-      ]
-      if wasInterrupted { members.append(.init("interrupted", true)) }
-      Reporting.line("\(JSONValue.object(members))")
-    } else {
+    if !options.json {
       Reporting.line("\(results.count - failures) of \(results.count) cases hold on \(device.title)")
     }
+    return .object([
+      .init("device", .string(device.title)), .init("pass", .bool(failures == 0 && isComplete)),
+      .init("complete", .bool(isComplete)), .init("cases", .array(results.map(JSONValue.init))),
+    ])
   }
 }
 

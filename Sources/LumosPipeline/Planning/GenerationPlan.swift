@@ -146,6 +146,13 @@ public struct GenerationPlan: Sendable {
   }
 }
 
+extension SceneOutline {
+  /// That of a scene.
+  public init(_ scene: Scene) {
+    self.init(plainConditions: scene.plainCount, humanGroups: scene.humanGroups)
+  }
+}
+
 extension Layout {
   /// The sequence of a generation.
   init(_ outline: SceneOutline, _ settings: Settings, _ configuration: ModelConfiguration, _ ablation: Ablation) {

@@ -1,4 +1,3 @@
-import LumosModels
 import LumosTensor
 
 /// How many reference images a scene has, without the scene.
@@ -17,10 +16,10 @@ public struct SceneOutline: Sendable, Hashable {
   /// The most images that an outline may have.
   public static let mostConditions = 100
 
-  /// That of a scene.
-  public init(_ scene: Scene) {
-    plainConditions = scene.plainCount
-    humanGroups = scene.humanGroups
+  /// An outline with so many images; no person without any.
+  public init(plainConditions: Int, humanGroups: [Int]) {
+    self.plainConditions = plainConditions
+    self.humanGroups = humanGroups
   }
 
   /// Parses an outline.
