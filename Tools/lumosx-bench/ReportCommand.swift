@@ -45,6 +45,7 @@ struct ReportCommand: ParsableCommand {
   private static func parity(_ summary: Summary) -> JSONValue {
     .object([
       .init("cases", .integer(summary.parity.count)),
+      .init("complete", .bool(!summary.isParityCutOff)),
       .init("holding", .integer(summary.parity.count { $0["pass"]?.bool == true })),
       .init("failures", .array(summary.parityFailures.map { .string($0) })),
     ])

@@ -12,6 +12,8 @@ struct Summary {
   let skipped: [(title: String, reason: String)]
   /// Rows of `parity`.
   let parity: [JSONValue]
+  /// Whether a run of `parity` was interrupted.
+  let isParityCutOff: Bool
   /// Records of `step`.
   let stages: [JSONValue]
   /// Records of another implementation's measurements of the same work.
@@ -26,6 +28,7 @@ struct Summary {
       return ((record["case"] ?? record["stage"])?.string ?? "", reason)
     }
     parity = records.flatMap { $0["cases"]?.array ?? [] }
+    isParityCutOff = records.contains { $0["cases"] != nil && $0["complete"]?.bool == false }
     stages = records.filter { $0["stage"] != nil && $0["medianSeconds"] != nil }
     baseline = records.filter { $0["baseline"] != nil }
   }
@@ -60,7 +63,10 @@ struct Summary {
   }
 
   /// `"612 of 612 cases hold"`.
-  var parityLine: String { "\(parity.count { $0["pass"]?.bool == true }) of \(parity.count) cases hold" }
+  var parityLine: String {
+    "\(parity.count { $0["pass"]?.bool == true }) of \(parity.count) cases hold"
+      + (isParityCutOff ? "; cut off before the end, other cases are unknown" : "")
+  }
 
   /// Cases that do not hold, with their reasons.
   var parityFailures: [String] {
