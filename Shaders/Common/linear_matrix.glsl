@@ -5,9 +5,15 @@
 void fetch_left(uint first_row, uint first) {
   const bool by_word = reads_words(p.x, p.depth, 8);
   const uint inner = first + inner_offset();
+  // As in fetch_right.
+  if (by_word && first + TILE_DEPTH <= p.depth) {
+    [[unroll]] for (uint i = 0; i < LEFT_LOADS; i++) {
+      left_pieces[i] = WordsIn(p.x).at[(min(first_row + line() + i * LINES, p.rows - 1) * p.depth + inner) / 8];
+    }
+    return;
+  }
   const uint count = remaining(inner, p.depth);
   [[unroll]] for (uint i = 0; i < LEFT_LOADS; i++) {
-    // Rows past the end repeat the last one and are not written.
     const uint row = min(first_row + line() + i * LINES, p.rows - 1);
     left_pieces[i] = load_halves(p.x, by_word, row * p.depth + inner, count);
   }

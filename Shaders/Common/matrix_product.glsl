@@ -8,16 +8,16 @@
 //     store the next pieces into the other half of the tiles; one barrier
 //   sums go through shared memory, fragments' row by row, and out with the epilogue
 //
-// Shared memory holds factors eight to a word of 16 bytes. A row of a tile is TILE_DEPTH factors, 64 bytes, and one word
-// of padding: eight rows that a fragment's load reads side by side then begin at 20 words of 4 bytes from each other,
-// which is at eight different multiples of four among 32 banks. Where two pairs of tiles do not fit there is one, and a
-// second barrier.
+// Shared memory holds factors eight to a word of 16 bytes. A row of a tile is TILE_DEPTH factors, 64 bytes, and one
+// word of padding: eight rows that a fragment's load reads side by side then begin 80 bytes from each other, which is
+// at eight different multiples of four among 32 banks of 4 bytes. Where two pairs of tiles do not fit there is one, and
+// a second barrier.
 //
-// The fragments' shape is what the device reports. Registers: a subgroup holds SHARE_ROWS * SHARE_COLUMNS sums. For each
-// inner index it reads SHARE_ROWS + SHARE_COLUMNS factors from shared memory; at 64 x 64 that is one byte for 32
+// The fragments' shape is what the device reports. Registers: a subgroup holds SHARE_ROWS * SHARE_COLUMNS sums. For
+// each inner index it reads SHARE_ROWS + SHARE_COLUMNS factors from shared memory; at 64 x 64 that is one byte for 32
 // floating-point operations.
 //
-// The includer defines what the tile's left operand is: fetch_left. FACTOR_BF16 makes factors bf16 instead of f16.
+// The includer defines what the left operand is (fetch_left). FACTOR_BF16 makes factors bf16 instead of f16.
 #extension GL_EXT_control_flow_attributes : require
 #extension GL_EXT_buffer_reference_uvec2 : require
 #extension GL_KHR_shader_subgroup_basic : require
@@ -58,10 +58,10 @@ const uint TILE_DEPTH = 32;
 // Words of a tile's row, and where the next row begins.
 const uint WORDS = TILE_DEPTH / 8;
 const uint PITCH = WORDS + 1;
-// Words of a row that an invocation loads: every LINES-th of the tile's. Whole numbers, the lowering sees to it.
+// An invocation loads a word of every LINES-th row of a tile. Of the right tile the last ones may load nothing.
 const uint LINES = INVOCATIONS / WORDS;
 const uint LEFT_LOADS = TILE_ROWS / LINES;
-const uint RIGHT_LOADS = TILE_COLUMNS / LINES;
+const uint RIGHT_LOADS = (TILE_COLUMNS + LINES - 1) / LINES;
 // Words of memory that eight factors of the right operand take.
 const uint RIGHT_WORDS = WEIGHT == TYPE_F32 ? 2 : 1;
 
@@ -78,10 +78,13 @@ const uint TILES_WORDS = BUFFERS * PAIR_WORDS;
 const uint SHARED_WORDS = TILES_WORDS > STAGE_WORDS ? TILES_WORDS : STAGE_WORDS;
 shared uvec4 words[SHARED_WORDS];
 
-// This invocation's pieces of the next step's tiles, as they lie in memory. Piece i belongs to row line() + i * LINES of
-// the tile, and to the inner indices inner_offset() ..< inner_offset() + 8 of the step.
+// This invocation's pieces of the next step's tiles, as they lie in memory. Piece i belongs to row line() + i * LINES
+// of the tile, and to the inner indices inner_offset() ..< inner_offset() + 8 of the step.
 uvec4 left_pieces[LEFT_LOADS];
 uvec4 right_pieces[RIGHT_LOADS * RIGHT_WORDS];
+// Bit i is set where piece i of the left operand is zeros instead of what was fetched: nothing looks at a loaded number
+// before the tile is stored.
+uint left_absent = 0;
 
 uint line() { return gl_LocalInvocationIndex / WORDS; }
 uint inner_offset() { return gl_LocalInvocationIndex % WORDS * 8; }
@@ -115,10 +118,20 @@ uvec4 load_floats(FloatsIn x, bool by_word, uint at, uint count) {
 // How many inner indices from `inner` on there are.
 uint remaining(uint inner, uint depth) { return inner < depth ? depth - inner : 0; }
 
-// Fetches pieces of rows first_row ... of `weights` [rows, depth]. Rows past the end repeat the last one: what becomes of
-// them is not written.
+// Fetches pieces of rows first_row ... of `weights` [rows, depth]. Rows past the end repeat the last one: what becomes
+// of them is not written. All loads of a whole step stand side by side, without conditions in between, so that they are
+// under way together; whether a step is whole is the same for the workgroup.
 void fetch_right(FloatsIn weights, bool by_word, uint first_row, uint rows, uint depth, uint first) {
   const uint inner = first + inner_offset();
+  if (by_word && first + TILE_DEPTH <= depth) {
+    [[unroll]] for (uint i = 0; i < RIGHT_LOADS; i++) {
+      const uint at = min(first_row + line() + i * LINES, rows - 1) * depth + inner;
+      [[unroll]] for (uint j = 0; j < RIGHT_WORDS; j++) {
+        right_pieces[i * RIGHT_WORDS + j] = WordsIn(weights).at[at / (8 / RIGHT_WORDS) + j];
+      }
+    }
+    return;
+  }
   const uint count = remaining(inner, depth);
   [[unroll]] for (uint i = 0; i < RIGHT_LOADS; i++) {
     const uint at = min(first_row + line() + i * LINES, rows - 1) * depth + inner;
@@ -157,9 +170,13 @@ uvec4 right_factors(uint i) {
 // Puts the fetched pieces into a pair of tiles.
 void store_pieces(uint pair) {
   const uint at = pair * PAIR_WORDS + line() * PITCH + gl_LocalInvocationIndex % WORDS;
-  [[unroll]] for (uint i = 0; i < LEFT_LOADS; i++) words[at + i * LINES * PITCH] = left_pieces[i];
+  [[unroll]] for (uint i = 0; i < LEFT_LOADS; i++) {
+    words[at + i * LINES * PITCH] = (left_absent >> i & 1) != 0 ? uvec4(0) : left_pieces[i];
+  }
   [[unroll]] for (uint i = 0; i < RIGHT_LOADS; i++) {
-    words[at + (TILE_ROWS + i * LINES) * PITCH] = right_factors(i);
+    if (TILE_COLUMNS % LINES == 0 || line() + i * LINES < TILE_COLUMNS) {
+      words[at + (TILE_ROWS + i * LINES) * PITCH] = right_factors(i);
+    }
   }
 }
 

@@ -1,8 +1,8 @@
 // y [rows, width] = x [rows, depth] * transpose(weight [width, depth]) + bias [width], then an epilogue: a
 // nonlinearity, residual [rows, width] + y, or residual + y * gate [width].
 //
-// Three kernels: `matrix` on matrix units, `tiles` without them, `vector` for very few rows. Indices are below 2^31 (the lowering slices
-// rows), so no product of them overflows.
+// Three kernels: `matrix` on matrix units, `tiles` without them, `vector` for very few rows. Indices are below 2^31
+// (the lowering slices rows), so no product of them overflows.
 #version 460
 #if defined(VECTOR)
 #include "Linear/vector.glsl"

@@ -1,4 +1,4 @@
-// Linear on matrix units. Workgroup (i, j) makes columns i * TILE_COLUMNS ... of rows j * TILE_ROWS ....
+// Linear on matrix units.
 #include "Common/matrix_product.glsl"
 
 layout(push_constant, scalar) uniform Push {
@@ -15,7 +15,19 @@ layout(push_constant, scalar) uniform Push {
 
 #include "Common/linear_matrix.glsl"
 
+// Tiles across a strip. Workgroups start in the order of their index: through the rows of a strip of y, then through
+// the next strip. Those that run at one time thus share some rows of x and the weights of one strip, 6 MB at a depth of
+// 1536, where whole rows of tiles would read all weights again and again: 27 MB for the feed-forward layer, more than
+// the caches of most cards hold.
+const uint STRIP = 16;
+
 void main() {
+  const uvec2 tiles = gl_NumWorkGroups.xy;
+  const uint index = gl_WorkGroupID.y * tiles.x + gl_WorkGroupID.x;
+  const uint first = index / (STRIP * tiles.y) * STRIP;
+  const uint across = min(STRIP, tiles.x - first);
+  const uint inside = index - first * tiles.y;
   linear_tile(
-      p.weight, p.bias, p.y, p.residual, p.gate, gl_WorkGroupID.y * TILE_ROWS, gl_WorkGroupID.x * TILE_COLUMNS);
+      p.weight, p.bias, p.y, p.residual, p.gate, inside / across * TILE_ROWS,
+      (first + inside % across) * TILE_COLUMNS);
 }

@@ -2,8 +2,8 @@ import Foundation
 import LumosOpSuite
 import LumosOps
 import LumosTensor
-import LumosVulkan
 
+@testable import LumosVulkan
 @testable import ShaderCompiler
 
 /// A kernel or its lowering, broken on purpose, and a case that must show it.
@@ -13,6 +13,8 @@ struct Mutant: Sendable, CustomStringConvertible {
     /// In the op's shader sources and those that all ops share, one text replaced by another. The text must occur
     /// exactly once; a mutant that no longer applies fails its test.
     case source(String, by: String)
+    /// In the words of one kernel of the pack, for kernels that the linked compiler cannot make.
+    case kernel(String, @Sendable ([UInt32]) -> [UInt32])
     /// In what the lowering gives.
     case dispatches(@Sendable ([Dispatch]) -> [Dispatch])
   }
@@ -44,6 +46,11 @@ struct Mutant: Sendable, CustomStringConvertible {
   func apply(to runner: inout OpRunner) throws {
     switch change {
     case .dispatches(let edit): runner.editing = edit
+    case .kernel(let name, let edit):
+      guard let words = VulkanDevice.kernel(name), edit(words) != words else {
+        throw CompileFailure("\(name): error: there is no such kernel, or nothing to break in it")
+      }
+      runner.kernelOverrides = [name: edit(words)]
     case .source(let text, let replacement):
       runner.kernelOverrides = try Self.compile(opCase.op.name, replacing: text, by: replacement)
     }

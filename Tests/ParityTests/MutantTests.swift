@@ -111,7 +111,7 @@ private let productMutants: [Mutant] = [
     "Conv3D: doubled pixels are a column late", Conv3D(padding: .init(leading: 1, trailing: 1), upsamples: true),
     [.init([1, 5, 6, 4]), .init([8, 1, 3, 3, 4]), .init([8])],
     .source(
-      "(corners[i] & 0xffffu) + dx - p.padding) >> ZOOM", by: "(corners[i] & 0xffffu) + dx + 1 - p.padding) >> ZOOM")),
+      "(corner & 0xffffu) + dx - p.padding) >> ZOOM", by: "(corner & 0xffffu) + dx + 1 - p.padding) >> ZOOM")),
   Mutant(
     "Conv3D: the residual is left out", Conv3D(padding: .init(leading: 0, trailing: 0), addsResidual: true),
     [.init([1, 5, 6, 4]), .init([8, 1, 1, 1, 4]), .init([8]), .init([1, 5, 6, 8])],
@@ -120,7 +120,7 @@ private let productMutants: [Mutant] = [
     "Conv3D: the frame is padded on the wrong side", Conv3D(padding: .init(leading: 0, trailing: 1)),
     [.init([1, 6, 7, 5]), .init([8, 1, 2, 2, 5]), .init([8])],
     .source(
-      "(corners[i] & 0xffffu) + dx - p.padding", by: "(corners[i] & 0xffffu) + dx - 1")),
+      "(corner & 0xffffu) + dx - p.padding", by: "(corner & 0xffffu) + dx - 1")),
   Mutant(
     "Conv3D: history is a frame late", Conv3D(padding: .init(leading: 1, trailing: 1)),
     [.init([3, 5, 6, 4]), .init([8, 3, 3, 3, 4]), .init([8]), .init([2, 5, 6, 4])],

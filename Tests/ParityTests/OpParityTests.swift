@@ -22,6 +22,26 @@ import Testing
     #expect(Array(device.validationMessages.dropFirst(before)) == [])
   }
 
+  @Test(
+    "Variants that the rules do not choose agree as well, aligned and misaligned",
+    arguments: OpSuite.cases().filter {
+      (($0.op as? any VulkanLowering).map { type(of: $0).variantNames.count } ?? 0) > 1
+    })
+  func otherVariants(opCase: OpCase) throws {
+    let lowering = try #require(opCase.op as? any VulkanLowering)
+    let inputs = opCase.inputs.map(\.type)
+    let types = LoweredTypes(inputs: inputs, outputs: try opCase.op.outputTypes(inputs))
+    for variant in lowering.variants(types, device.profile).dropFirst() {
+      for misaligned in [false, true] {
+        let result = parity(opCase, on: device, misaligned: misaligned) {
+          $0.forcedVariants = [opCase.op.name: variant]
+        }
+        #expect(result.pass, "\(result)")
+        #expect(result.variant.isEmpty || result.variant.contains(".\(variant)."), "\(result)")
+      }
+    }
+  }
+
   @Test("The first case of every op agrees at aligned addresses too", arguments: OpCatalog.all.map { $0.name })
   func agreesAligned(name: String) throws {
     let result = parity(try #require(OpSuite.cases(of: name).first), on: device, misaligned: false)

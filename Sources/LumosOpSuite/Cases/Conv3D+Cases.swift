@@ -73,6 +73,11 @@ extension Conv3D: OpCases {
           "half frames in time", downTime, [4, 5, 3, 17], outputs: 17, kernel: [3, 1, 1], history: 1, frames: dtype),
         make("half frames", residual, [2, 5, 7, 3], outputs: 5, kernel: [1, 3, 3], frames: dtype),
         make("one element in half", pointwise, [1, 1, 1, 1], outputs: 1, kernel: [1, 1, 1], frames: dtype),
+        // Eight channels in 16 bytes.
+        make(
+          "half frames", residual, [2, 5, 7, 24], outputs: 20, kernel: [3, 3, 3], history: 2, dtype, frames: dtype),
+        make("half frames, doubled", doubled, [2, 5, 7, 16], outputs: 33, kernel: [1, 3, 3], dtype, frames: dtype),
+        make("half frames, downsampling", down, [2, 8, 11, 8], outputs: 48, kernel: [1, 3, 3], frames: dtype),
       ]
     }
     return cases

@@ -103,6 +103,6 @@ public struct Conv3D: OpDescriptor {
 
   /// That of a product (`Linear`) with sums as long as the kernel's offsets and channels together.
   public func errorBound(_ inputs: [TensorType], dtype: DType) -> Double {
-    1e-13 + 1e-15 * Double(inputs[1].shape.rowCount)
+    Linear.sumErrorBound(inner: inputs[1].shape.rowCount, factors: inputs[0].dtype)
   }
 }

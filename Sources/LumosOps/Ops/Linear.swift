@@ -80,10 +80,20 @@ public struct Linear: OpDescriptor {
 
   public func flops(_ inputs: [TensorType]) -> Int { 2 * inputs[0].shape.count * inputs[1].shape[0] }
 
-  /// Rounding errors of a sum of K terms, added up one after another in float32: their mean square grows with K. Products
-  /// of half types are exact in float32, so theirs are no larger. An epilogue adds its own.
+  /// Rounding errors of a sum of `inner` products of the type `factors`. Added up one after another in float32 their mean
+  /// square grows with the number of terms.
+  ///
+  /// Products of half types are exact in float32, but Vulkan does not say how matrix units round sums. Some cut them off
+  /// after every 16 products: errors then have one sign, are half a unit in the last place of the sum so far, two thirds
+  /// of the last one on average, and add up to a share of 2⁻²⁴ · ⅔ · inner / 16. Its square is 6e-18 · inner².
+  static func sumErrorBound(inner: Int, factors: DType) -> Double {
+    let inner = Double(inner)
+    return 1e-13 + 1e-15 * inner + (factors.isHalf ? 6e-18 * inner * inner : 0)
+  }
+
+  /// That of the sum (`sumErrorBound`). An epilogue adds its own.
   public func errorBound(_ inputs: [TensorType], dtype: DType) -> Double {
-    let sum = 1e-13 + 1e-15 * Double(inputs[0].shape[-1])
+    let sum = Self.sumErrorBound(inner: inputs[0].shape[-1], factors: inputs[0].dtype)
     guard case .activation(let kind) = epilogue else { return sum }
     return sum + Activation(kind).errorBound([], dtype: dtype)
   }

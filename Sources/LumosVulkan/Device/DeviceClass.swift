@@ -1,9 +1,11 @@
 import LumosGraph
+import LumosTensor
 
 /// Devices to plan for where there is none: a small table of assumptions.
 ///
-/// Profiles are what drivers of such devices report. Rates are guesses at what the float32 kernels of this engine reach,
-/// about a third of the arithmetic and two thirds of the bandwidth on the data sheet; none of them was measured.
+/// Profiles are what drivers of such devices report, matrix units of the two classes of cards included. Rates are guesses
+/// at what the float32 kernels of this engine reach, about a third of the arithmetic and two thirds of the bandwidth on
+/// the data sheet; none of them was measured.
 public struct DeviceClass: Sendable, Hashable {
   /// What `lumosx plan --device` calls it.
   public let name: String
@@ -35,17 +37,23 @@ public struct DeviceClass: Sendable, Hashable {
       rates: DeviceRates(flopsPerSecond: 0.3e12, bytesPerSecond: 33e9, secondsPerDispatch: 10e-6)),
     DeviceClass(
       name: "discrete", meaning: "a card of the middle class: 13 TFLOP/s in float32, 360 GB/s",
-      profile: DeviceProfile(
-        subgroupSize: 32, sharedMemoryBytes: 48 << 10, maxWorkgroupInvocations: 1024, maxWorkgroupCount: 65535),
+      profile: card,
       maxAllocationBytes: (4 << 30) - (1 << 20),
       rates: DeviceRates(flopsPerSecond: 4e12, bytesPerSecond: 240e9, secondsPerDispatch: 5e-6)),
     DeviceClass(
       name: "datacentre", meaning: "a card of a data centre: 60 TFLOP/s in float32, 3 TB/s",
-      profile: DeviceProfile(
-        subgroupSize: 32, sharedMemoryBytes: 48 << 10, maxWorkgroupInvocations: 1024, maxWorkgroupCount: 65535),
+      profile: card,
       maxAllocationBytes: (4 << 30) - (1 << 20),
       rates: DeviceRates(flopsPerSecond: 20e12, bytesPerSecond: 2e12, secondsPerDispatch: 5e-6)),
   ]
+
+  /// A card with its own memory and units for matrices.
+  private static var card: DeviceProfile {
+    var profile = DeviceProfile(
+      subgroupSize: 32, sharedMemoryBytes: 48 << 10, maxWorkgroupInvocations: 1024, maxWorkgroupCount: 65535)
+    profile.matrixShapes = [DType.f16, .bf16].map { DeviceProfile.MatrixShape(m: 16, n: 16, k: 16, input: $0) }
+    return profile
+  }
 
   /// The class of this name, or nil.
   public static func named(_ name: String) -> DeviceClass? { all.first { $0.name == name.lowercased() } }

@@ -34,50 +34,24 @@ struct LinearSize {
   static let variantNames = ["matrix", "tiles", "vector"]
 
   /// The variants for operands of these types, the one to prefer first. Up to four rows the weights are what takes the
-  /// time, and the kernel `vector` reads them without tiles. More rows are multiplied by matrix units where the device
-  /// has them; a processor only pretends to.
+  /// time, and the kernel `vector` reads them without tiles.
   static func variants(_ types: LoweredTypes, _ device: DeviceProfile) -> [String] {
     let rows = rows(of: types.outputs[0])
-    var variants = ["tiles"]
-    let dtype = types.inputs[0].dtype
-    if MatrixTile(rows: rows, columns: types.outputs[0].shape[-1], dtype: dtype, device) != nil {
-      variants.insert("matrix", at: device.isProcessor ? 1 : 0)
-    }
-    return rows <= 4 ? ["vector"] + variants : variants
+    let tiled = TiledProduct.variants(
+      rows: rows, columns: types.outputs[0].shape[-1], left: types.inputs[0].dtype, device)
+    return rows <= 4 ? ["vector"] + tiled : tiled
   }
 
   private static func rows(of output: TensorType) -> Int { output.shape.dimensions.dropLast().reduce(1, *) }
-
-  /// A kernel that makes a layer in tiles.
-  struct Tiles {
-    /// Its name, less that of the op.
-    let kernel: String
-    /// Specialisation constants.
-    let specialization: [UInt32]
-    /// Rows of a tile.
-    let rows: Int
-    /// Columns of a tile.
-    let columns: Int
-  }
 
   /// How `variant`, which is `matrix` or `tiles`, makes `layers` layers in one dispatch.
   func tiles(
     _ variant: String, weight: DType, bias: DType?, epilogue: Linear.Epilogue = .none, layers: Int = 1,
     _ device: DeviceProfile
-  ) -> Tiles {
-    if variant == "matrix",
-      let tile = MatrixTile(rows: rows, columns: width, dtype: dtype, device, products: layers)
-    {
-      return Tiles(
-        kernel: "matrix.\(dtype.variant)",
-        specialization: tile.specialization(weight: weight, bias: bias, epilogue: epilogue), rows: tile.rows,
-        columns: tile.columns)
-    }
-    let tile = ProductTile(rows: rows, columns: width, inner: depth, device, products: layers)
-    return Tiles(
-      kernel: "tiles.\(weight.variant)",
-      specialization: tile.specialization(left: dtype, bias: bias, epilogue: epilogue), rows: tile.rows,
-      columns: tile.columns)
+  ) -> TiledProduct {
+    TiledProduct(
+      variant, .init(rows: rows, columns: width, inner: depth), .init(left: dtype, weight: weight, bias: bias),
+      epilogue: epilogue, products: layers, device)
   }
 
   /// Specialisation constants of the kernel `vector`.
@@ -90,7 +64,7 @@ struct LinearSize {
 
   /// The rows in slices of whole tiles. A dispatch that makes them for `layers` layers stays below `flopsPerDispatch`
   /// where one row of tiles does, and within what the kernels can index.
-  func slices(_ tile: Tiles, layers: Int, _ device: DeviceProfile, flopsPerDispatch: Int) -> [Range<Int>] {
+  func slices(_ tile: TiledProduct, layers: Int, _ device: DeviceProfile, flopsPerDispatch: Int) -> [Range<Int>] {
     let most = [
       DispatchLimit.elements / max(width, depth), flopsPerDispatch / (2 * layers * width * max(depth, 1)),
       device.maxWorkgroupCount * tile.rows,

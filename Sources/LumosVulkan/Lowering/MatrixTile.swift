@@ -25,9 +25,10 @@ struct MatrixTile: Hashable {
 
   /// Tiles to choose from: rows and columns, and those of a share.
   private static let candidates: [(rows: Int, columns: Int, shareRows: Int, shareColumns: Int)] = [
-    (128, 128, 64, 64), (128, 64, 64, 32), (64, 128, 32, 64), (64, 64, 32, 32), (32, 128, 32, 32), (32, 64, 16, 32),
-    // Shares of 32 x 32, where a subgroup has few registers for sums.
-    (128, 128, 32, 32), (128, 64, 32, 32), (64, 128, 32, 32),
+    (128, 128, 64, 64), (128, 96, 64, 48), (128, 64, 64, 32), (64, 128, 32, 64), (64, 64, 32, 32), (32, 128, 32, 32),
+    (32, 64, 16, 32), (128, 32, 32, 32),
+    // Smaller shares, where a subgroup has few registers for sums.
+    (128, 128, 32, 32), (128, 96, 32, 32), (128, 64, 32, 32), (64, 128, 32, 32),
   ]
 
   /// The tile that makes a `rows` x `columns` result of factors of type `dtype` soonest by a simple model; nil if the
@@ -37,16 +38,20 @@ struct MatrixTile: Hashable {
   /// reads, also for rows and columns that fall off the edge; a grid of fewer than 256 workgroups leaves part of a GPU
   /// idle. `products` is how many results of this size one grid makes.
   init?(rows: Int, columns: Int, dtype: DType, _ device: DeviceProfile, products: Int = 1) {
-    guard let shape = Self.shape(dtype, device) else { return nil }
     let busy = device.isProcessor ? 8 : 256
     func cost(_ tile: MatrixTile) -> Double {
       let groups = products * ceilingDivide(rows, tile.rows) * ceilingDivide(columns, tile.columns)
       let work = 1 + 32 / Double(tile.rows) + 32 / Double(tile.columns)
       return Double(groups * tile.rows * tile.columns) * work * Double(busy) / Double(min(max(groups, 1), busy))
     }
-    let tiles = Self.candidates.compactMap { MatrixTile($0, shape, device) }
-    guard let best = tiles.min(by: { cost($0) < cost($1) }) else { return nil }
+    guard let best = Self.all(dtype: dtype, device).min(by: { cost($0) < cost($1) }) else { return nil }
     self = best
+  }
+
+  /// All tiles that the device can make of factors of this type.
+  static func all(dtype: DType, _ device: DeviceProfile) -> [MatrixTile] {
+    guard let shape = shape(dtype, device) else { return [] }
+    return candidates.compactMap { MatrixTile($0, shape, device) }
   }
 
   /// The largest of the device's products for factors of this type, with sides of 8 or 16: 16 x 16 x 16 on NVIDIA and
@@ -73,7 +78,7 @@ struct MatrixTile: Hashable {
     let pitch = Self.depth / Self.wordFactors + 1
     let pairBytes = 16 * (rows + columns) * pitch
     let stageBytes = 16 * shares * shape.m * (shareColumns / 4 + 1)
-    guard shareRows % shape.m == 0, shareColumns % shape.n == 0, lines > 0, rows % lines == 0, columns % lines == 0,
+    guard shareRows % shape.m == 0, shareColumns % shape.n == 0, lines > 0, rows % lines == 0,
       invocations <= device.maxWorkgroupInvocations, shareRows * shareColumns <= mostSums * device.subgroupSize,
       max(pairBytes, stageBytes) <= device.sharedMemoryBytes
     else { return nil }

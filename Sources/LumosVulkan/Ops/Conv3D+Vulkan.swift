@@ -2,6 +2,16 @@ import LumosOps
 import LumosTensor
 
 extension Conv3D: VulkanLowering {
+  public static var variantNames: [String] { ["matrix", "tiles"] }
+
+  /// Fragments of matrix units have 16 columns as a rule, and fewer output channels would leave most of one idle.
+  public func variants(_ types: LoweredTypes, _ device: DeviceProfile) -> [String] {
+    let output = types.outputs[0].shape
+    let variants = TiledProduct.variants(
+      rows: output[0] * output[1] * output[2], columns: output[3], left: types.inputs[0].dtype, device)
+    return output[3] < 16 && variants.count > 1 ? ["tiles", "matrix"] : variants
+  }
+
   public func lower(_ types: LoweredTypes, _ device: DeviceProfile) throws -> [Dispatch] {
     try lower(types, device, flopsPerDispatch: DispatchLimit.flops(device))
   }
@@ -19,17 +29,20 @@ extension Conv3D: VulkanLowering {
 
     let positions = output[0] * output[1] * output[2]
     if count == 0 { return [] }
-    let tile = ProductTile(rows: positions, columns: output[3], inner: x[3], device)
+    let tile = TiledProduct(
+      variant(types, device), .init(rows: positions, columns: output[3], inner: x[3]),
+      .init(left: types.inputs[0].dtype, weight: weight.dtype, bias: bias.dtype),
+      epilogue: addsResidual ? .add : .none, device)
+    // The kernel on matrix units also divides by what makes up its inner axis.
+    let zoom = [upsamples ? 1 : 0]
+    let axes = tile.kernel.hasPrefix("matrix") ? [x[3], weight.shape[2], weight.shape[3]] : []
     let mostRows = min(
       flopsPerDispatch / (2 * output[3] * weight.shape.rowCount), device.maxWorkgroupCount * tile.rows)
     let slice = max(mostRows / tile.rows * tile.rows, tile.rows)
     return Swift.stride(from: 0, to: positions, by: slice).map { first in
       let end = min(first + slice, positions)
       return Dispatch(
-        "Conv3D.\(weight.dtype.variant)",
-        specialization: tile.specialization(
-          left: types.inputs[0].dtype, bias: bias.dtype, epilogue: addsResidual ? .add : .none)
-          + [upsamples ? 1 : 0],
+        "Conv3D.\(tile.kernel)", specialization: tile.specialization + (zoom + axes).map(UInt32.init),
         push: [
           .input(0), history == nil ? .null : .input(3), .input(1), .input(2), .output(0),
           addsResidual ? .input(types.inputs.count - 1) : .null,

@@ -1,0 +1,60 @@
+import LumosOps
+import LumosTensor
+
+/// How a matrix product is made in tiles, on matrix units or without: what the lowerings of `Linear`, `MultiLinear` and
+/// `Conv3D` share.
+struct TiledProduct {
+  /// Rows and columns of the result, and the length of the sums.
+  struct Size {
+    var rows: Int
+    var columns: Int
+    var inner: Int
+  }
+
+  /// Types of its operands.
+  struct Types {
+    /// The left operand, whose type is that of the product.
+    var left: DType
+    /// The right operand.
+    var weight: DType
+    /// What is added to each column, if anything.
+    var bias: DType?
+  }
+
+  /// The kernel's name, less that of the op: its variant and the type that it is made for.
+  let kernel: String
+  /// Specialisation constants that all such kernels have.
+  let specialization: [UInt32]
+  /// Rows of a tile.
+  let rows: Int
+  /// Columns of a tile.
+  let columns: Int
+
+  /// The product by `variant`, which is `matrix` or `tiles`; `products` of this size in one dispatch.
+  init(
+    _ variant: String, _ size: Size, _ types: Types, epilogue: Linear.Epilogue = .none, products: Int = 1,
+    _ device: DeviceProfile
+  ) {
+    if variant == "matrix",
+      let tile = MatrixTile(
+        rows: size.rows, columns: size.columns, dtype: types.left, device, products: products)
+    {
+      kernel = "matrix.\(types.left.variant)"
+      specialization = tile.specialization(weight: types.weight, bias: types.bias, epilogue: epilogue)
+      (rows, columns) = (tile.rows, tile.columns)
+    } else {
+      let tile = ProductTile(
+        rows: size.rows, columns: size.columns, inner: size.inner, device, products: products)
+      kernel = "tiles.\(types.weight.variant)"
+      specialization = tile.specialization(left: types.left, bias: types.bias, epilogue: epilogue)
+      (rows, columns) = (tile.rows, tile.columns)
+    }
+  }
+
+  /// The variants that can make a product of factors of type `left`, the one to prefer first: matrix units where the
+  /// device has them for this type. A processor only pretends to.
+  static func variants(rows: Int, columns: Int, left: DType, _ device: DeviceProfile) -> [String] {
+    guard MatrixTile(rows: rows, columns: columns, dtype: left, device) != nil else { return ["tiles"] }
+    return device.isProcessor ? ["tiles", "matrix"] : ["matrix", "tiles"]
+  }
+}
