@@ -30,6 +30,8 @@ public struct OpTimer: Sendable {
     public var runs = 10
     /// Runs before them, which do not.
     public var warmUps = 2
+    /// Seconds that those last at least, up to fifty of them: an idle card raises its clocks over some milliseconds.
+    public var warmUpSeconds = 0.05
     /// Seconds after which runs end, though not before `leastRuns`.
     public var seconds = 20.0
     /// Runs that there are in any case.
@@ -86,15 +88,11 @@ public struct OpTimer: Sendable {
     }
   }
 
-  /// Times the device's own copy of `byteCount` bytes, of which it reads and writes each once.
-  public func timeCopy(byteCount: Int, options: Options = Options()) throws -> Result {
-    let type = TensorType([byteCount / 4], .f32)
-    let pattern = Tensor([type.shape.count > 0 ? 1.5 : 0], [1])
-    return try measure([Operand(type, pattern: pattern)], [type], flops: 0, options) { _ in
-      [
-        .copy(
-          "copy", from: Self.placed("input", [type])[0].range, to: Self.placed("output", [type])[0].range)
-      ]
+  /// Times the device's own copy of an operand, of which it reads and writes each byte once.
+  public func timeCopy(_ operand: Operand, options: Options = Options()) throws -> Result {
+    try measure([operand], [operand.type], flops: 0, options) { _ in
+      let (from, to) = (Self.placed("input", [operand.type])[0], Self.placed("output", [operand.type])[0])
+      return [.copy("copy", from: from.range, to: to.range)]
     }
   }
 
@@ -144,7 +142,9 @@ public struct OpTimer: Sendable {
     // Recordings hold addresses, not memory.
     defer { withExtendedLifetime(sets) {} }
     var recordings = try sets.map { try record(commands, $0, rates) }
-    for index in 0..<max(options.warmUps, 1) {
+    let warming = ContinuousClock.now
+    for index in 0..<max(options.warmUps, 50) {
+      if index >= max(options.warmUps, 1), warming.duration(to: .now) / .seconds(1) >= options.warmUpSeconds { break }
       try options.check()
       let seconds = try run(recordings[index % count])
       // The first run may have compiled kernels; only one that shows more speed than assumed counts.

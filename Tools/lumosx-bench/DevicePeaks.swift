@@ -74,8 +74,10 @@ struct DevicePeaks {
 
     let largest = min(device.description.limits.maxAllocationBytes, device.description.availableBytes / 4)
     let bytes = min(isProcessor ? 64 << 20 : 1 << 30, largest / 4096 * 4096)
-    copies.append(("driver", rate(2 * bytes, try timer.timeCopy(byteCount: bytes, options: options))))
-    copies.append(("kernel", rate(2 * bytes, try Self.copy(timer, bytes, options))))
+    // Random: what is the same all over might be compressed on its way.
+    let operand = OpTimer.Operand(TensorType([bytes / 4], .f32), pattern: Patterns.normal(.f32, 1))
+    copies.append(("driver", rate(2 * bytes, try timer.timeCopy(operand, options: options))))
+    copies.append(("kernel", rate(2 * bytes, try Self.copy(timer, operand, options))))
     copyBytesPerSecond = copies.map(\.bytesPerSecond).max() ?? 0
 
     let seconds = isProcessor ? 0.05 : 0.02
@@ -110,13 +112,13 @@ struct DevicePeaks {
     }
   }
 
-  private static func copy(_ timer: OpTimer, _ bytes: Int, _ options: OpTimer.Options) throws -> OpTimer.Result {
-    let type = TensorType([bytes / 4], .f32)
-    let words = bytes / 16
+  private static func copy(
+    _ timer: OpTimer, _ operand: OpTimer.Operand, _ options: OpTimer.Options
+  ) throws -> OpTimer.Result {
+    let words = operand.type.byteCount / 16
     let grid = Grid.folded((words + 1023) / 1024, timer.device.profile)
     let dispatch = Dispatch("Peaks.copy", push: [.input(0), .output(0), .count(words)], grid: grid)
-    return try timer.timeKernel(
-      dispatch, [.init(type, pattern: Patterns.normal(.f32, 1))], outputs: [type], flops: 0, options: options)
+    return try timer.timeKernel(dispatch, [operand], outputs: [operand.type], flops: 0, options: options)
   }
 
   private static func multiplyAdd(

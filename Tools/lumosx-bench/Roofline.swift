@@ -19,9 +19,17 @@ struct Roofline {
       return (flops / bytes, tflops, record["dtype"]?.string ?? "f32", title)
     }
     bandwidth = (summary.peaks?["copyGbps"]?.double ?? 0) / 1e3
-    roofs = (summary.peaks?["matrixTflops"]?.members ?? []).compactMap { member in
-      member.value.double.map { (member.key, $0) }
-    }.filter { $0.tflops > 0 }
+    var roofs: [(name: String, tflops: Double)] = []
+    for member in summary.peaks?["matrixTflops"]?.members ?? [] {
+      guard let tflops = member.value.double, tflops > 0 else { continue }
+      // Types with about the same roof share a line.
+      if let index = roofs.firstIndex(where: { abs($0.tflops / tflops - 1) < 0.1 }) {
+        roofs[index].name += ", " + member.key
+      } else {
+        roofs.append((member.key, tflops))
+      }
+    }
+    self.roofs = roofs
   }
 
   private static let (width, height, left, bottom, margin) = (1000.0, 520.0, 70.0, 50.0, 20.0)
