@@ -20,6 +20,8 @@ public struct OpRunner: Sendable {
   public var kernelOverrides: [String: [UInt32]] = [:]
   /// Variants to run instead of those that the rules choose, by op; ignored where they cannot run.
   public var forcedVariants: [String: String] = [:]
+  /// Choices in place of the device's, by `VulkanLowering.tuningKey`.
+  public var tuning = TuningTable()
   /// Changes the lowered dispatches.
   public var editing: @Sendable ([Dispatch]) -> [Dispatch] = { $0 }
 
@@ -43,6 +45,7 @@ public struct OpRunner: Sendable {
   public func prepare(_ op: any OpDescriptor, _ inputs: [Tensor], misaligned: Bool = false) throws -> PreparedOp {
     var profile = device.profile
     profile.forcedVariants.merge(forcedVariants) { _, new in new }
+    if !tuning.entries.isEmpty { profile.tuning = tuning }
     return try PreparedOp(
       device, profile, op, inputs, misaligned: misaligned, overrides: kernelOverrides, editing: editing)
   }

@@ -1,6 +1,6 @@
 import ArgumentParser
 
-/// The command line: `lumosx generate | plan | devices | inspect | parity`.
+/// The command line: `lumosx generate | plan | devices | inspect | parity | bench`.
 @main
 struct Lumosx: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -11,5 +11,8 @@ struct Lumosx: ParsableCommand {
       70 internal defect, 73 cannot create the output, 74 read or write error, 75 try again, 130/143 interrupted.
       """,
     version: "0.1.0",
-    subcommands: [GenerateCommand.self, DevicesCommand.self, InspectCommand.self, ParityCommand.self, PlanCommand.self])
+    subcommands: [
+      GenerateCommand.self, PlanCommand.self, DevicesCommand.self, InspectCommand.self, ParityCommand.self,
+      BenchCommand.self,
+    ])
 }

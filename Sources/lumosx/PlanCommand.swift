@@ -170,6 +170,7 @@ private struct PlanTarget {
       name = found.name
       memoryBytes = MemoryBudget.standard(of: found)
       limits = VulkanPlan.Limits(found)
+      limits.profile.tuning = VulkanDevice.tuning(of: found)
       deviceClass = .of(found)
       rates = deviceClass.rates
     }

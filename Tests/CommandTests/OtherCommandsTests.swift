@@ -31,6 +31,34 @@ import Testing
     }
   }
 
+  @Test func tuning() throws {
+    let scratch = try Scratch()
+    let environment = ["XDG_CACHE_HOME": scratch.url.path]
+    func bench(_ arguments: [String]) throws -> Command {
+      try Command(["bench", "--weights", Command.demoBundle.path] + arguments, environment: environment)
+    }
+    #expect(try bench(["--device", "vulkan:llvmpipe"]).status == 64)
+    #expect(try bench(["--tune", "--device", "cpu"]).status == 69)
+    #expect(try bench(["--tune", "--device", "vulkan:llvmpipe", "--runs", "0"]).status == 64)
+    #expect(try bench(["--tune", "--device", "vulkan:llvmpipe", "--size", "17x32"]).status == 64)
+    let small = [
+      "--tune", "--device", "vulkan:llvmpipe", "--size", "32x32", "--frames", "1", "--layout", "none", "--runs", "1",
+      "--filter", "16 -> 16,",
+    ]
+    let run = try bench(small + ["--json"])
+    #expect(run.status == 0 && run.errors.contains("kept in \(scratch.url.path)/lumosx/tuning-"), "\(run.errors)")
+    let lines = try run.output.split(separator: "\n").map { try JSONValue(parsing: String($0)) }
+    #expect(!lines.isEmpty && lines.count == Set(lines.compactMap { $0["key"]?.string }).count)
+    for line in lines {
+      let choice = try #require(line["choice"]?.string)
+      #expect(
+        line["choices"]?[choice]?.double == line["seconds"]?.double
+          && line["key"]?.string?.contains("16 -> 16,") == true)
+    }
+    let text = try bench(small)
+    #expect(text.status == 0 && text.output.contains("  * ") && text.output.contains(" ms"), "\(text.errors)")
+  }
+
   @Test func inspectBundleSceneAndCheckpoint() throws {
     let bundle = try Command(["inspect", Command.demoBundle.path, "--json"])
     #expect(bundle.status == 0, "\(bundle.errors)")

@@ -24,17 +24,17 @@ import Testing
   @Test("Encoding survives; any change of a byte, cut or addition does not")
   func encoding() {
     let data = (0..<100).map { UInt8($0) }
-    let bytes = PipelineCacheFile.encode(data)
-    #expect(PipelineCacheFile.decode(bytes) == data)
+    let bytes = DeviceCacheFile.encode(data)
+    #expect(DeviceCacheFile.decode(bytes) == data)
     for index in bytes.indices {
       var changed = bytes
       changed[index] ^= 0x10
-      #expect(PipelineCacheFile.decode(changed) == nil, "byte \(index)")
+      #expect(DeviceCacheFile.decode(changed) == nil, "byte \(index)")
     }
-    #expect(PipelineCacheFile.decode(Array(bytes.dropLast())) == nil)
-    #expect(PipelineCacheFile.decode(bytes + [0]) == nil)
-    #expect(PipelineCacheFile.decode([]) == nil)
-    #expect(PipelineCacheFile.decode(PipelineCacheFile.encode([])) == [])
+    #expect(DeviceCacheFile.decode(Array(bytes.dropLast())) == nil)
+    #expect(DeviceCacheFile.decode(bytes + [0]) == nil)
+    #expect(DeviceCacheFile.decode([]) == nil)
+    #expect(DeviceCacheFile.decode(DeviceCacheFile.encode([])) == [])
   }
 
   @Test("The cache is written when the device closes, read again, and a damaged one is ignored")
@@ -47,12 +47,12 @@ import Testing
         #expect(files(in: folder).isEmpty)
       }
       #expect(files(in: folder).count == 1)
-      let file = PipelineCacheFile(directory: folder, device: try TestDevice.open().description)
+      let file = DeviceCacheFile(directory: folder, device: try TestDevice.open().description, kind: .pipelines)
       #expect(files(in: folder) == [file.name])
       let data = try #require(file.read())
       #expect(data.count >= 32, "the driver's own header alone has 32 bytes")
 
-      for damage in [[UInt8](repeating: 0xff, count: 4096), [], Array(PipelineCacheFile.encode(data).dropLast(3))] {
+      for damage in [[UInt8](repeating: 0xff, count: 4096), [], Array(DeviceCacheFile.encode(data).dropLast(3))] {
         let descriptor = Glibc.open(file.path, O_WRONLY | O_TRUNC)
         #expect(descriptor >= 0)
         #expect(damage.withUnsafeBytes { write(descriptor, $0.baseAddress, $0.count) } == damage.count)
@@ -74,9 +74,10 @@ import Testing
     let device = try TestDevice.open { $0.cacheDirectory = "/proc/lumosx" }
     _ = try device.pipelines.pipeline("Elementwise.add.f32")
     device.pipelineCache.save()
-    #expect(!PipelineCacheFile(directory: "/proc/lumosx/deep", device: device.description).write([1, 2, 3]))
+    #expect(
+      !DeviceCacheFile(directory: "/proc/lumosx/deep", device: device.description, kind: .pipelines).write([1, 2, 3]))
     try withTemporaryFolder { folder in
-      let file = PipelineCacheFile(directory: folder + "/a", device: device.description)
+      let file = DeviceCacheFile(directory: folder + "/a", device: device.description, kind: .pipelines)
       #expect(file.write([1, 2, 3]) && file.read() == [1, 2, 3])
       #expect(files(in: folder + "/a") == [file.name])
       unlink(file.path)

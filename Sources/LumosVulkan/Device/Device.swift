@@ -18,7 +18,7 @@ public final class VulkanDevice: Sendable {
     /// File name of the Vulkan loader. By default `LUMOSX_VULKAN_LOADER`, else `libvulkan.so.1`.
     public var loaderLibrary = VulkanLoader.defaultLibrary
     /// Folder of the pipeline caches, nil for none. By default `lumosx` in `$XDG_CACHE_HOME` or `~/.cache`.
-    public var cacheDirectory = PipelineCacheFile.defaultDirectory
+    public var cacheDirectory = DeviceCacheFile.defaultDirectory
     /// Seconds without a finished submission after which a wait gives up. By default 600.
     public var timeoutSeconds: Double = 600
     /// Variants to compute ops with: `op=name[,op=name]` (`DeviceProfile.variantChoices`). By default `LUMOSX_VARIANT`.
@@ -66,6 +66,7 @@ public final class VulkanDevice: Sendable {
     self.options = options
     var profile = chosen.profile
     profile.forcedVariants = try options.variants.map(DeviceProfile.variantChoices) ?? [:]
+    profile.tuning = options.cacheDirectory.map { Self.tuning(of: chosen, in: $0) } ?? TuningTable()
     self.profile = profile
     context = try DeviceContext(
       instance, chosen, stagesAllTransfers: options.stagesAllTransfers, faults: options.faults)
@@ -76,9 +77,16 @@ public final class VulkanDevice: Sendable {
       transferSubmissions = submissions
     }
     transfers = Transfers(context, submissions)
-    let file = options.cacheDirectory.map { PipelineCacheFile(directory: $0, device: chosen) }
+    let file = options.cacheDirectory.map { DeviceCacheFile(directory: $0, device: chosen, kind: .pipelines) }
     pipelineCache = try PipelineCache(context, file: file)
     pipelines = try Pipelines(context, pipelineCache, kernels: Self.kernel)
+  }
+
+  /// What has been measured on a device with its present driver (`Tuner.save`); empty if nothing has.
+  /// - Parameter directory: the cache folder; nil for the user's.
+  public static func tuning(of device: DeviceDescription, in directory: String? = nil) -> TuningTable {
+    guard let directory = directory ?? DeviceCacheFile.defaultDirectory else { return TuningTable() }
+    return TuningTable(DeviceCacheFile(directory: directory, device: device, kind: .tuning))
   }
 
   /// The same device opened anew, with the same options: what is left to do once it is lost.

@@ -16,6 +16,13 @@ public protocol VulkanLowering: OpDescriptor {
   /// The variants that can compute an evaluation of these types on this device, first the one that the rules choose;
   /// at least one. A lowering takes `variant`.
   func variants(_ types: LoweredTypes, _ device: DeviceProfile) -> [String]
+
+  /// Names of the tiles that `variant` can take on this device; empty where it has one way only.
+  func tiles(_ variant: String, _ types: LoweredTypes, _ device: DeviceProfile) -> [String]
+
+  /// Under which name a measurement of evaluations of these types is kept (`TuningTable`); nil where there is nothing to
+  /// choose. Evaluations of one key differ in their number of rows only, and not by more than two.
+  func tuningKey(_ types: LoweredTypes) -> String?
 }
 
 /// Types of an op's operands, as its shape rule gave them.
@@ -48,6 +55,10 @@ public struct DeviceProfile: Sendable, Hashable {
   public var matrixShapes: [MatrixShape] = []
   /// Variants that somebody wants instead of those that the rules choose, by op; see `variantChoices`.
   public var forcedVariants: [String: String] = [:]
+  /// What has been measured on the device.
+  public var tuning = TuningTable()
+  /// The tile that a lowering takes if its variant has it: that of `tuning`.
+  var forcedTile: String?
 
   /// A product of small matrices that the invocations of a subgroup hold together: `[m, k]` times `[k, n]` of the type
   /// `input`, with sums in float32.

@@ -30,6 +30,13 @@ struct MatrixTile: Hashable {
     // Smaller shares, where a subgroup has few registers for sums.
     (128, 128, 32, 32), (128, 96, 32, 32), (128, 64, 32, 32), (64, 128, 32, 32),
   ]
+  /// Tiles that measurements alone choose: they read less, and leave nothing to run while a workgroup waits.
+  private static let measuredCandidates: [(rows: Int, columns: Int, shareRows: Int, shareColumns: Int)] = [
+    (256, 128, 64, 64), (128, 256, 64, 64),
+  ]
+
+  /// `"128x96/64x48"`: the tile and a subgroup's share of it.
+  var name: String { "\(rows)x\(columns)/\(shareRows)x\(shareColumns)" }
 
   /// The tile that makes a `rows` x `columns` result of factors of type `dtype` soonest by a simple model; nil if the
   /// device has no units for it, or too little shared memory.
@@ -44,12 +51,24 @@ struct MatrixTile: Hashable {
       let work = 1 + 32 / Double(tile.rows) + 32 / Double(tile.columns)
       return Double(groups * tile.rows * tile.columns) * work * Double(busy) / Double(min(max(groups, 1), busy))
     }
-    guard let best = Self.all(dtype: dtype, device).min(by: { cost($0) < cost($1) }) else { return nil }
+    if let tile = Self.all(dtype: dtype, device).first(where: { $0.name == device.forcedTile }) {
+      self = tile
+      return
+    }
+    let ruled = Self.tiles(Self.candidates, dtype, device)
+    guard let best = ruled.min(by: { cost($0) < cost($1) }) else { return nil }
     self = best
   }
 
   /// All tiles that the device can make of factors of this type.
   static func all(dtype: DType, _ device: DeviceProfile) -> [MatrixTile] {
+    tiles(candidates + measuredCandidates, dtype, device)
+  }
+
+  private static func tiles(
+    _ candidates: [(rows: Int, columns: Int, shareRows: Int, shareColumns: Int)], _ dtype: DType,
+    _ device: DeviceProfile
+  ) -> [MatrixTile] {
     guard let shape = shape(dtype, device) else { return [] }
     return candidates.compactMap { MatrixTile($0, shape, device) }
   }

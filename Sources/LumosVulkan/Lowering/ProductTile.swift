@@ -17,6 +17,9 @@ struct ProductTile: Hashable {
   private static let shapes: [(rows: Int, columns: Int, lanes: Int)] =
     [64, 32].flatMap { rows in [128, 96, 64, 32, 16].map { (rows, $0, 16) } } + [(128, 4, 4)]
 
+  /// Names of the tiles: `"64x128"`.
+  static let names: [String] = shapes.map { "\($0.rows)x\($0.columns)" }
+
   /// The tile that makes a `rows` x `columns` result soonest by a simple model.
   ///
   /// An invocation pays one unit per multiply-add and two per word that it reads from shared memory, also for rows and
@@ -32,7 +35,8 @@ struct ProductTile: Hashable {
       return Double(groups * shape.rows * shape.columns) * work * Double(busy) / Double(min(max(groups, 1), busy))
     }
     let costs = Self.shapes.map(cost)
-    let best = Self.shapes[costs.indices.min { costs[$0] < costs[$1] } ?? 0]
+    let cheapest = costs.indices.min { costs[$0] < costs[$1] } ?? 0
+    let best = Self.shapes[Self.names.firstIndex { $0 == device.forcedTile } ?? cheapest]
     self.rows = best.rows
     self.columns = best.columns
     lanes = best.lanes

@@ -57,4 +57,18 @@ struct TiledProduct {
     guard MatrixTile(rows: rows, columns: columns, dtype: left, device) != nil else { return ["tiles"] }
     return device.isProcessor ? ["tiles", "matrix"] : ["matrix", "tiles"]
   }
+
+  /// The tiles that `variant` can take for factors of type `left`; none for a variant without.
+  static func tiles(_ variant: String, left: DType, _ device: DeviceProfile) -> [String] {
+    switch variant {
+    case "matrix": MatrixTile.all(dtype: left, device).map(\.name)
+    case "tiles": ProductTile.names
+    default: []
+    }
+  }
+
+  /// What decides how fast a product of this size is made.
+  static func tuningKey(_ op: String, rows: Int, _ sizes: String, left: DType, weight: DType) -> String {
+    "\(op) \(left.rawValue) x \(weight.rawValue), \(sizes), \(TuningKey.rows(rows))"
+  }
 }

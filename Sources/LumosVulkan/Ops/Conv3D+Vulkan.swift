@@ -12,6 +12,19 @@ extension Conv3D: VulkanLowering {
     return output[3] < 16 && variants.count > 1 ? ["tiles", "matrix"] : variants
   }
 
+  public func tiles(_ variant: String, _ types: LoweredTypes, _ device: DeviceProfile) -> [String] {
+    TiledProduct.tiles(variant, left: types.inputs[0].dtype, device)
+  }
+
+  public func tuningKey(_ types: LoweredTypes) -> String? {
+    let kernel = types.inputs[1].shape
+    return TiledProduct.tuningKey(
+      name, rows: types.outputs[0].shape.dimensions.dropLast().reduce(1, *),
+      "\(kernel[4]) -> \(kernel[0]) by \(kernel[1])x\(kernel[2])x\(kernel[3])"
+        + (stride.space > 1 ? " every \(stride.space)" : "") + (upsamples ? " doubled" : ""),
+      left: types.inputs[0].dtype, weight: types.inputs[1].dtype)
+  }
+
   public func lower(_ types: LoweredTypes, _ device: DeviceProfile) throws -> [Dispatch] {
     try lower(types, device, flopsPerDispatch: DispatchLimit.flops(device))
   }

@@ -8,6 +8,17 @@ extension Linear: VulkanLowering {
     LinearSize.variants(types, device)
   }
 
+  public func tiles(_ variant: String, _ types: LoweredTypes, _ device: DeviceProfile) -> [String] {
+    TiledProduct.tiles(variant, left: types.inputs[0].dtype, device)
+  }
+
+  public func tuningKey(_ types: LoweredTypes) -> String? {
+    TiledProduct.tuningKey(
+      name, rows: types.outputs[0].shape.dimensions.dropLast().reduce(1, *),
+      "\(types.inputs[1].shape[1]) -> \(types.inputs[1].shape[0])", left: types.inputs[0].dtype,
+      weight: types.inputs[1].dtype)
+  }
+
   public func lower(_ types: LoweredTypes, _ device: DeviceProfile) throws -> [Dispatch] {
     try lower(types, device, flopsPerDispatch: DispatchLimit.flops(device))
   }

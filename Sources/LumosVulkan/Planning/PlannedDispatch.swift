@@ -124,7 +124,7 @@ extension PlannedDispatch {
       throw LumosError(.internalDefect, "the op \(op.name) has no Vulkan lowering", at: label)
     }
     let types = LoweredTypes(inputs: inputs.map(\.type), outputs: outputs.map(\.type))
-    let dispatches = editing(try lowering.lower(types, device)).filter {
+    let dispatches = editing(try lowering.lower(types, device.tuned(for: lowering, types))).filter {
       $0.grid.x != 0 && $0.grid.y != 0 && $0.grid.z != 0
     }
     let (flops, bytesMoved) = (op.flops(types.inputs), op.bytesMoved(types.inputs))

@@ -1,13 +1,14 @@
-import CVulkan
 import Glibc
 import LumosTensor
-import Synchronization
 
-/// The driver's pipeline cache of one device and driver version, kept on disk between runs.
+/// What is kept on disk between runs of one device and driver version: compiled pipelines, measurements.
 ///
-/// A cache is a convenience: no failure to read or write it is an error. Drivers have crashed on damaged caches, so the
-/// data are checked against a header of our own before a driver sees them.
-struct PipelineCacheFile: Sendable {
+/// A cache is a convenience: no failure to read it is an error. Drivers have crashed on damaged caches, so the data are
+/// checked against a header of our own before anybody sees them.
+struct DeviceCacheFile: Sendable {
+  /// What the file holds; the beginning of its name.
+  enum Kind: String { case pipelines, tuning }
+
   private static let magic: UInt64 = 0x3143_5053_4f4d_554c  // "LUMOSPC1"
   private static let headerBytes = 24
   /// Larger files are not ours.
@@ -23,14 +24,14 @@ struct PipelineCacheFile: Sendable {
   }
 
   /// The file of a device: another one for each driver version.
-  init(directory: String, device: DeviceDescription) {
+  init(directory: String, device: DeviceDescription, kind: Kind) {
     self.directory = directory
-    name = "pipelines-\(device.uuid)-\(String(device.driverVersion, radix: 16)).bin"
+    name = "\(kind.rawValue)-\(device.uuid)-\(String(device.driverVersion, radix: 16)).bin"
   }
 
   var path: String { directory + "/" + name }
 
-  /// The driver's data, or nil if there are none or they are damaged.
+  /// The data, or nil if there are none or they are damaged.
   func read() -> [UInt8]? {
     let file = open(path, O_RDONLY | O_CLOEXEC)
     guard file >= 0 else { return nil }
@@ -53,7 +54,7 @@ struct PipelineCacheFile: Sendable {
     return isComplete ? Self.decode(bytes) : nil
   }
 
-  /// Writes the driver's data beside the file and renames, so that a reader never sees half of it.
+  /// Writes data beside the file and renames, so that a reader never sees half of it.
   /// - Returns: whether it could be written.
   @discardableResult
   func write(_ data: [UInt8]) -> Bool {
@@ -108,57 +109,5 @@ struct PipelineCacheFile: Sendable {
     if mkdir(path, 0o700) == 0 || errno == EEXIST { return true }
     guard errno == ENOENT, let slash = path.lastIndex(of: "/"), slash != path.startIndex else { return false }
     return makeDirectories(String(path[..<slash])) && (mkdir(path, 0o700) == 0 || errno == EEXIST)
-  }
-}
-
-/// The driver's cache of compiled pipelines, filled from a file at first and written back when it has grown.
-final class PipelineCache: @unchecked Sendable {
-  private let context: DeviceContext
-  private let file: PipelineCacheFile?
-  private let newPipelines = Atomic<Int>(0)
-  let handle: VkPipelineCache
-
-  init(_ context: DeviceContext, file: PipelineCacheFile?) throws {
-    self.context = context
-    self.file = file
-    let data = file?.read() ?? []
-    // A driver may refuse even data that it wrote itself; an empty cache always does.
-    guard let created = try Self.make(context, data) ?? Self.make(context, []) else {
-      throw LumosError(.internalDefect, "vkCreatePipelineCache gave no cache", at: context.name)
-    }
-    handle = created
-  }
-
-  deinit {
-    if context.isAbandoned { return }
-    if !context.isLost { save() }
-    context.vk.destroyPipelineCache(context.handle, handle, nil)
-  }
-
-  /// A pipeline was compiled since the cache was last written.
-  func noteNewPipeline() { newPipelines.add(1, ordering: .relaxed) }
-
-  /// Writes the cache to its file if pipelines were added to it.
-  func save() {
-    guard let file, newPipelines.exchange(0, ordering: .relaxed) > 0 else { return }
-    var size = 0
-    guard context.vk.getPipelineCacheData(context.handle, handle, &size, nil) == VK_SUCCESS, size > 0 else { return }
-    var data = [UInt8](repeating: 0, count: size)
-    guard context.vk.getPipelineCacheData(context.handle, handle, &size, &data) == VK_SUCCESS else { return }
-    file.write(Array(data.prefix(size)))
-  }
-
-  private static func make(_ context: DeviceContext, _ data: [UInt8]) throws -> VkPipelineCache? {
-    var cache: VkPipelineCache?
-    let result = data.withUnsafeBytes { bytes in
-      var create = VkPipelineCacheCreateInfo.make {
-        $0.initialDataSize = bytes.count
-        $0.pInitialData = bytes.baseAddress
-      }
-      return context.vk.createPipelineCache(context.handle, &create, nil, &cache)
-    }
-    if result != VK_SUCCESS && !data.isEmpty { return nil }
-    try context.check(result, "vkCreatePipelineCache")
-    return cache
   }
 }

@@ -1,0 +1,110 @@
+import LumosOps
+import LumosTensor
+
+/// Measures on a device in which way an op is made fastest.
+///
+/// Every choice runs on the same random operands and must give the same result within the op's bound, or it is not
+/// chosen: a driver that miscompiles a kernel costs speed, not pictures.
+public struct Tuner: Sendable {
+  /// What was measured of one op.
+  public struct Result: Sendable {
+    /// The entry's key.
+    public let key: String
+    /// Every choice, in the order of the rules.
+    public let timings: [Timing]
+    /// The fastest; nil if none ran.
+    public var best: TuningTable.Entry? {
+      timings.compactMap { timing in
+        timing.seconds.map { TuningTable.Entry(choice: timing.choice, seconds: $0) }
+      }.min { $0.seconds < $1.seconds }
+    }
+
+    public init(key: String, timings: [Timing]) {
+      self.key = key
+      self.timings = timings
+    }
+  }
+
+  /// What one choice took.
+  public struct Timing: Sendable {
+    /// The choice.
+    public let choice: KernelChoice
+    /// Median seconds; nil if it failed or its result was wrong.
+    public let seconds: Double?
+
+    public init(choice: KernelChoice, seconds: Double?) {
+      self.choice = choice
+      self.seconds = seconds
+    }
+  }
+
+  /// Largest number of rows that are measured; more take proportionally longer.
+  public static let mostRows = 8192
+
+  private let device: VulkanDevice
+  private let runs: Int
+
+  /// - Parameter runs: how often each choice is timed, after one run that is not; the median counts.
+  public init(_ device: VulkanDevice, runs: Int = 5) {
+    self.device = device
+    self.runs = max(runs, 1)
+  }
+
+  /// Measures `op` on operands like `inputs`.
+  /// - Parameters:
+  ///   - original: types for whose key the measurement is kept, where `inputs` have fewer rows; nil for theirs.
+  ///   - agrees: whether two results of the op are the same within its bound.
+  /// - Returns: nil for an op that is made in one way only, or a device without timestamps.
+  /// - Throws: `OpError` if the inputs do not fit the op; `LumosError` if the device is lost or has no room for them.
+  public func measure(
+    _ op: any OpDescriptor, _ inputs: [Tensor], for original: LoweredTypes? = nil,
+    agrees: (_ a: [Tensor], _ b: [Tensor]) -> Bool
+  ) throws -> Result? {
+    let types = LoweredTypes(inputs: inputs.map(\.type), outputs: try op.outputTypes(inputs.map(\.type)))
+    guard let lowering = op as? any VulkanLowering, let key = lowering.tuningKey(types) else { return nil }
+    let choices = lowering.choices(types, device.profile)
+    guard choices.count > 1 else { return nil }
+    var expected: [Tensor]?
+    var timings: [Timing] = []
+    for choice in choices {
+      var runner = OpRunner(device)
+      runner.tuning.set(choice, seconds: 0, for: key)
+      runner.forcedVariants[op.name] = choice.variant
+      do {
+        let prepared = try runner.prepare(op, inputs)
+        guard try prepared.run() != nil else { return nil }
+        let outputs = try prepared.outputs()
+        // The first is the rules' own choice, which the parity tests hold against the reference.
+        if let expected, !agrees(outputs, expected) {
+          timings.append(Timing(choice: choice, seconds: nil))
+          continue
+        }
+        expected = expected ?? outputs
+        let times = try (0..<runs).compactMap { _ in try prepared.run() }.sorted()
+        timings.append(Timing(choice: choice, seconds: times[times.count / 2]))
+      } catch let error as LumosError where error.kind == .internalDefect {
+        // A driver that refuses a kernel.
+        timings.append(Timing(choice: choice, seconds: nil))
+      }
+    }
+    return Result(key: original.flatMap { lowering.tuningKey($0) } ?? key, timings: timings)
+  }
+
+  /// The device's table on disk, with these results in place of older ones, for devices that are opened from now on.
+  /// - Returns: where the table is; nil if there is no folder for it.
+  /// - Throws: `LumosError(.cannotWrite)` if it cannot be written.
+  public func save(_ results: [Result]) throws -> String? {
+    guard let directory = device.options.cacheDirectory else { return nil }
+    let file = DeviceCacheFile(directory: directory, device: device.description, kind: .tuning)
+    var table = TuningTable(file)
+    for result in results {
+      if let best = result.best { table.set(best.choice, seconds: best.seconds, for: result.key) }
+    }
+    guard file.write(Array(table.text.utf8)) else {
+      throw LumosError(
+        .cannotWrite, "the table of measurements could not be written", at: file.path,
+        advice: "make the folder writable, or set XDG_CACHE_HOME to one that is")
+    }
+    return file.path
+  }
+}
