@@ -4,8 +4,7 @@ import Dispatch
 /// when all are done.
 ///
 /// The ranges depend on `count` and `grain` alone. Results therefore do not depend on the number of threads, as long as
-/// a call writes only what belongs to its own range. Choose the grain so that one call takes 20 µs or more. A matrix
-/// product of `Float` needs no such loop around it: OpenBLAS uses all cores by itself.
+/// a call writes only what belongs to its own range. Choose the grain so that one call takes 20 µs or more.
 func parallelFor(count: Int, grain: Int, _ body: (Range<Int>) -> Void) {
   precondition(count >= 0 && grain > 0, "count \(count), grain \(grain)")
   let calls = (count + grain - 1) / grain

@@ -4,7 +4,8 @@ import LumosTensor
 /// The number type that a reference evaluation runs in: `Float` (what the engine's CPU backend uses) or `Double`
 /// (what tests hold both backends against).
 public protocol ReferenceScalar: BinaryFloatingPoint, Sendable {
-  /// `C[m, n] = Σ A[m, k] · B[n, k]` (B transposed), rows `lda`, `ldb`, `ldc` elements apart; `add` accumulates.
+  /// `C[m, n] = Σ A[m, k] · B[n, k]` (B transposed), rows `lda`, `ldb`, `ldc` elements apart; `add` accumulates. In the
+  /// type `Float` on the calling thread alone; see `parallelMatrixMultiplyTransposed`.
   static func matrixMultiplyTransposed(
     rows: Int, columns: Int, inner: Int,
     _ a: UnsafePointer<Self>, _ lda: Int, _ b: UnsafePointer<Self>, _ ldb: Int,

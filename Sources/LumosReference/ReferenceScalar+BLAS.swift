@@ -3,7 +3,13 @@ import CRowMath
 import Glibc
 import LumosTensor
 
-/// float32: OpenBLAS, which uses every core by itself, and loops in C over the widest vectors there are.
+/// Done once, before the first product: products run on the thread that asks for them, many side by side.
+private let blasIsSerial: Bool = {
+  openblas_set_num_threads(1)
+  return true
+}()
+
+/// float32: OpenBLAS, and loops in C over the widest vectors there are.
 extension Float: ReferenceScalar {
   public static func evaluate(
     _ kernel: any ReferenceKernel, _ inputs: [ReferenceArray<Float>], outputs: [TensorType]
@@ -104,7 +110,7 @@ extension Double: ReferenceScalar {
 private func needsProduct<S: ReferenceScalar>(
   _ rows: Int, _ columns: Int, _ inner: Int, _ c: UnsafeMutablePointer<S>, _ ldc: Int, _ add: Bool
 ) -> Bool {
-  if rows == 0 || columns == 0 { return false }
+  guard rows > 0, columns > 0, blasIsSerial else { return false }
   if inner > 0 { return true }
   if !add { for row in 0..<rows { (c + row * ldc).update(repeating: 0, count: columns) } }
   return false

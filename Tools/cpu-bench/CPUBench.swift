@@ -111,7 +111,10 @@ final class Product {
     c = [Float](repeating: 0, count: rows * columns)
   }
 
+  /// On all cores, as OpenBLAS spreads it; the CPU backend keeps OpenBLAS to one thread and spreads products itself.
   func run() {
+    openblas_set_num_threads(openblas_get_num_procs())
+    defer { openblas_set_num_threads(1) }
     cblas_sgemm(
       CblasRowMajor, CblasNoTrans, CblasTrans, Int32(rows), Int32(columns), Int32(inner), 1, a, Int32(inner), b,
       Int32(inner), 0, &c, Int32(columns))

@@ -18,11 +18,9 @@ extension Attention: ReferenceKernel {
         inputs[1].values.withUnsafeBufferPointer { k in
           inputs[2].values.withUnsafeBufferPointer { v in
             guard let q = q.baseAddress, let k = k.baseAddress, let v = v.baseAddress else { return }
-            withSerialProducts {
-              parallelFor(count: blocks.count * heads, grain: 1) { range in
-                for index in range {
-                  evaluate(blocks[index / heads], head: index % heads, q, k, v, bias, result, width, keys)
-                }
+            parallelFor(count: blocks.count * heads, grain: 1) { range in
+              for index in range {
+                evaluate(blocks[index / heads], head: index % heads, q, k, v, bias, result, width, keys)
               }
             }
           }

@@ -12,7 +12,7 @@ extension Linear: ReferenceKernel {
       // The sums start from the bias, where there is one.
       let hasBias = hasBias(inputCount: inputs.count)
       if hasBias { y.fillRows(rows, with: inputs[2].values) }
-      S.matrixMultiplyTransposed(
+      S.parallelMatrixMultiplyTransposed(
         rows: rows, columns: width, inner: depth, x, depth, weight, depth, y, width, add: hasBias)
     }
     let y = ReferenceArray(result, outputs[0].shape)

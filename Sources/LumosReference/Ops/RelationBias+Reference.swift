@@ -13,7 +13,7 @@ extension RelationBias: ReferenceKernel {
         keys.values.withUnsafeBufferPointer { k in
           guard let q = q.baseAddress, let k = k.baseAddress, let scores = result.baseAddress else { return }
           for head in 0..<heads {
-            S.matrixMultiplyTransposed(
+            S.parallelMatrixMultiplyTransposed(
               rows: cells, columns: keyCount, inner: size, q + head * size, width, k + head * size, width,
               scores + head * keyCount, heads * keyCount, add: false)
           }
