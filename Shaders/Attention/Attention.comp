@@ -27,6 +27,7 @@ layout(constant_id = 5) const uint SLICE = 4;       // channels of q and k in sh
 layout(constant_id = 6) const uint VALUE_KEYS = 8;  // rows of v in shared memory; a multiple of 4
 layout(constant_id = 7) const uint STAGED = 480;    // groups of four floats that hold either
 layout(constant_id = 8) const uint INPUTS = TYPE_F32;  // type of q, k and v
+layout(constant_id = 9) const uint RESULT = TYPE_F32;  // type of the result
 
 const uint GROUPS = (HEAD_SIZE + 3) / 4;  // channels of a head in groups of four
 const uint LINES = QUERIES / ROWS;
@@ -253,7 +254,8 @@ void main() {
       const uint channel = 4 * (column + o * COLUMNS);
       [[unroll]] for (uint i = 0; i < 4; i++) {
         if (query < query_end && channel + i < HEAD_SIZE) {
-          p.result.at[(query * p.heads + head) * HEAD_SIZE + channel + i] = result[r * OUTPUTS + o][i] * inverse;
+          const uint at = (query * p.heads + head) * HEAD_SIZE + channel + i;
+          store_element(p.result, RESULT, at, result[r * OUTPUTS + o][i] * inverse);
         }
       }
     }

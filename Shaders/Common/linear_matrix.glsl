@@ -19,8 +19,9 @@ void fetch_left(uint first_row, uint first) {
   }
 }
 
-// The tile of y [rows, width] = x * transpose(weight) + bias whose corner is (first_row, first_column), with epilogue.
+// The tile of y [rows, width], of type `type`, = x * transpose(weight) + bias whose corner is (first_row, first_column), with epilogue.
 void linear_tile(
-    FloatsIn weight, FloatsIn bias, FloatsOut y, FloatsIn residual, FloatsIn gate, uint first_row, uint first_column) {
-  matrix_tile(weight, destination(y, bias, residual, gate, p.rows, p.width), first_row, first_column, p.depth);
+    FloatsIn weight, FloatsIn bias, FloatsOut y, uint type, FloatsIn residual, FloatsIn gate, uint first_row,
+    uint first_column) {
+  matrix_tile(weight, destination(y, type, bias, residual, gate, p.rows, p.width), first_row, first_column, p.depth);
 }

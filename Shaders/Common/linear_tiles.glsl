@@ -14,9 +14,10 @@ void load_left(uint first_row, uint first) {
   }
 }
 
-// The tile of y [rows, width] = x * transpose(weight) + bias whose corner is (first_row, first_column), with epilogue.
+// The tile of y [rows, width], of type `type`, = x * transpose(weight) + bias whose corner is (first_row, first_column), with epilogue.
 void linear_tile(
-    WEIGHTS weight, FloatsIn bias, FloatsOut y, FloatsIn residual, FloatsIn gate, uint first_row, uint first_column) {
+    WEIGHTS weight, FloatsIn bias, FloatsOut y, uint type, FloatsIn residual, FloatsIn gate, uint first_row,
+    uint first_column) {
   clear_sums();
   for (uint first = 0; first < p.depth; first += TILE_DEPTH) {
     load_left(first_row, first);
@@ -25,5 +26,5 @@ void linear_tile(
     accumulate();
     barrier();
   }
-  write_sums(y, bias, residual, gate, first_row, p.rows, first_column, p.width);
+  write_sums(y, type, bias, residual, gate, first_row, p.rows, first_column, p.width);
 }

@@ -14,13 +14,16 @@ layout(constant_id = 0) const uint BIAS = TYPE_ABSENT;
 layout(constant_id = 1) const uint EPILOGUE = EPILOGUE_NONE;
 // Type of x, and so of the product.
 layout(constant_id = 2) const uint LEFT = TYPE_F32;
+// Type of the result.
+layout(constant_id = 3) const uint RESULT = TYPE_F32;
 
 const uint INVOCATIONS = 128;
 const uint COLUMNS = 4;
 shared float partial[COLUMNS * INVOCATIONS];
 
-// Group `group` of y [.., width] = x * transpose(weight) + bias, with epilogue. The whole workgroup must call it.
-void linear_group(WEIGHTS weight, FloatsIn bias, FloatsOut y, FloatsIn residual, FloatsIn gate, uint group) {
+// Group `group` of y [.., width], of type `type`, = x * transpose(weight) + bias, with epilogue. The whole workgroup must call it.
+void linear_group(
+    WEIGHTS weight, FloatsIn bias, FloatsOut y, uint type, FloatsIn residual, FloatsIn gate, uint group) {
   if (group >= p.groups) return;
   const uint blocks = (p.width + COLUMNS - 1) / COLUMNS;
   const uint row = group / blocks;
@@ -53,6 +56,7 @@ void linear_group(WEIGHTS weight, FloatsIn bias, FloatsOut y, FloatsIn residual,
     const uint first = lane * INVOCATIONS;
     const float sum = (partial[first] + partial[first + 1]) + (partial[first + 2] + partial[first + 3]);
     const uint at = row * p.width + column;
-    y.at[at] = finish(sum + load_element(bias, BIAS, column), residual, load_gate(gate, EPILOGUE, column), EPILOGUE, at);
+    const float offset = load_element(bias, BIAS, column);
+    store_element(y, type, at, finish(sum + offset, residual, load_gate(gate, EPILOGUE, column), EPILOGUE, at));
   }
 }

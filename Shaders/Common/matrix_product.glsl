@@ -53,6 +53,8 @@ layout(constant_id = 9) const uint BIAS = TYPE_ABSENT;
 layout(constant_id = 10) const uint EPILOGUE = EPILOGUE_NONE;
 // What the right operand is stored in; other numbers than those of FACTOR_TYPE are rounded to it.
 layout(constant_id = 11) const uint WEIGHT = FACTOR_TYPE;
+// Type of the result, or of several: four bits each.
+layout(constant_id = 12) const uint RESULT = TYPE_F32;
 
 const uint TILE_DEPTH = 32;
 // Words of a tile's row, and where the next row begins.
@@ -91,6 +93,7 @@ uint inner_offset() { return gl_LocalInvocationIndex % WORDS * 8; }
 
 layout(buffer_reference, scalar, buffer_reference_align = 16) readonly buffer WordsIn { uvec4 at[]; };
 layout(buffer_reference, scalar, buffer_reference_align = 16) buffer VectorsOut { vec4 at[]; };
+layout(buffer_reference, scalar, buffer_reference_align = 8) buffer PairsOut { uvec2 at[]; };
 
 // Whether rows of `pitch` elements, `per_word` of which take 16 bytes, can be read word by word.
 bool reads_words(FloatsIn x, uint pitch, uint per_word) { return (uvec2(x).x & 15) == 0 && pitch % per_word == 0; }
@@ -182,7 +185,8 @@ void store_pieces(uint pair) {
 
 // Where the tile goes, and what is done to it on the way.
 struct Destination {
-  FloatsOut result;    // [.., width]
+  FloatsOut result;    // [.., width], of type `type`
+  uint type;
   FloatsIn bias;       // [width]
   FloatsIn residual;   // laid out like the result
   FloatsIn gate;       // [width]
@@ -192,9 +196,9 @@ struct Destination {
 };
 
 Destination destination(
-    FloatsOut result, FloatsIn bias, FloatsIn residual, FloatsIn gate, uint end_row, uint width) {
+    FloatsOut result, uint type, FloatsIn bias, FloatsIn residual, FloatsIn gate, uint end_row, uint width) {
   const bool by_word = ((uvec2(result).x | uvec2(residual).x) & 15) == 0 && width % 4 == 0;
-  return Destination(result, bias, residual, gate, end_row, width, by_word);
+  return Destination(result, type, bias, residual, gate, end_row, width, by_word);
 }
 
 // Finishes four neighbouring sums and writes those that are inside the result.
@@ -211,11 +215,17 @@ void write_sums(vec4 sums, Destination to, uint row, uint column) {
     const float sum = sums[i] + load_element(to.bias, BIAS, c);
     values[i] = combine(sum, residual[i], load_gate(to.gate, EPILOGUE, c), EPILOGUE);
   }
-  if (to.by_word) {
+  if (to.by_word && to.type == TYPE_F32) {
     VectorsOut(to.result).at[at / 4] = values;
+  } else if (to.by_word) {
+    uvec4 bits;
+    [[unroll]] for (uint i = 0; i < 4; i++) {
+      bits[i] = to.type == TYPE_F16 ? half_bits(values[i]) : bfloat_bits(values[i]);
+    }
+    PairsOut(to.result).at[at / 4] = bits.xz | bits.yw << 16;
   } else {
     [[unroll]] for (uint i = 0; i < 4; i++) {
-      if (i < count) to.result.at[at + i] = values[i];
+      if (i < count) store_element(to.result, to.type, at + i, values[i]);
     }
   }
 }

@@ -27,6 +27,8 @@ layout(constant_id = 4) const uint BIAS = TYPE_ABSENT;
 layout(constant_id = 5) const uint EPILOGUE = EPILOGUE_NONE;
 // Type of the left operand, and so of the product.
 layout(constant_id = 6) const uint LEFT = TYPE_F32;
+// Type of the result.
+layout(constant_id = 7) const uint RESULT = TYPE_F32;
 
 const uint INVOCATIONS = 128;
 const uint LANES_Y = INVOCATIONS / LANES_X;
@@ -74,10 +76,10 @@ void accumulate() {
 }
 
 // Writes the sums, with bias and epilogue, to rows first_row ..< end_row of `result` [.., width], from column
-// first_column on. `residual` is laid out like the result, `gate` is one row of it.
+// first_column on, in type `type`. `residual` is laid out like the result, `gate` is one row of it.
 void write_sums(
-    FloatsOut result, FloatsIn bias, FloatsIn residual, FloatsIn gate, uint first_row, uint end_row, uint first_column,
-    uint width) {
+    FloatsOut result, uint type, FloatsIn bias, FloatsIn residual, FloatsIn gate, uint first_row, uint end_row,
+    uint first_column, uint width) {
   [[unroll]] for (uint j = 0; j < COLUMNS; j++) {
     const uint column = first_column + gl_LocalInvocationIndex % LANES_X + j * LANES_X;
     if (column >= width) continue;
@@ -86,7 +88,9 @@ void write_sums(
     [[unroll]] for (uint i = 0; i < ROWS; i++) {
       const uint row = first_row + gl_LocalInvocationIndex / LANES_X + i * LANES_Y;
       const uint at = row * width + column;
-      if (row < end_row) result.at[at] = finish(sums[i * COLUMNS + j] + offset, residual, factor, EPILOGUE, at);
+      if (row < end_row) {
+        store_element(result, type, at, finish(sums[i * COLUMNS + j] + offset, residual, factor, EPILOGUE, at));
+      }
     }
   }
 }

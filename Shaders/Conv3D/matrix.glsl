@@ -3,11 +3,11 @@
 // compiler then divides by multiplying.
 #include "Common/matrix_product.glsl"
 
-layout(constant_id = 12) const uint ZOOM = 0;
+layout(constant_id = 13) const uint ZOOM = 0;
 // p.channels, p.kernel_height and p.kernel_width.
-layout(constant_id = 13) const uint CHANNELS = 96;
-layout(constant_id = 14) const uint KERNEL_HEIGHT = 3;
-layout(constant_id = 15) const uint KERNEL_WIDTH = 3;
+layout(constant_id = 14) const uint CHANNELS = 96;
+layout(constant_id = 15) const uint KERNEL_HEIGHT = 3;
+layout(constant_id = 16) const uint KERNEL_WIDTH = 3;
 
 #include "Conv3D/positions.glsl"
 
@@ -70,6 +70,6 @@ void main() {
     corners[i] = corner_of(position);
   }
   // A convolution has no gate.
-  Destination to = destination(p.result, p.bias, p.residual, p.residual, p.end_position, p.outputs);
+  Destination to = destination(p.result, RESULT, p.bias, p.residual, p.residual, p.end_position, p.outputs);
   matrix_tile(p.weight, to, first_row, gl_WorkGroupID.x * TILE_COLUMNS, inner_count());
 }

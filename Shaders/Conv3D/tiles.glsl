@@ -2,7 +2,7 @@
 // its rows lie in the input; the inner loop then takes TILE_DEPTH channels at a time.
 #include "Common/product.glsl"
 
-layout(constant_id = 7) const uint ZOOM = 0;
+layout(constant_id = 8) const uint ZOOM = 0;
 
 #include "Conv3D/positions.glsl"
 
@@ -53,5 +53,5 @@ void main() {
     }
   }
   // A convolution has no gate.
-  write_sums(p.result, p.bias, p.residual, p.residual, first_row, p.end_position, first_column, p.outputs);
+  write_sums(p.result, RESULT, p.bias, p.residual, p.residual, first_row, p.end_position, first_column, p.outputs);
 }

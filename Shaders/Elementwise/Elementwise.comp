@@ -2,8 +2,10 @@
 // One invocation per element; the grid is folded, so indices past the end return.
 #version 460
 #include "Common/types.glsl"
+#include "Common/typed.glsl"
 
 layout(local_size_x = 128) in;
+layout(constant_id = 0) const uint RESULT = TYPE_F32;
 layout(push_constant, scalar) uniform Push {
   FloatsIn a;
   WEIGHTS b;
@@ -18,8 +20,8 @@ void main() {
   const float a = p.a.at[i];
   const float b = load_weight(p.b, i % p.period);
 #if defined(MULTIPLY)
-  p.result.at[i] = a * b;
+  store_element(p.result, RESULT, i, a * b);
 #else
-  p.result.at[i] = a + b;
+  store_element(p.result, RESULT, i, a + b);
 #endif
 }

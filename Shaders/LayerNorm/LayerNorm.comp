@@ -1,11 +1,13 @@
 // (x - mean) / sqrt(variance + epsilon) over each row, then * weight + bias in the affine variants, then, where
-// MODULATED, * (1 + scale) + shift; scale and shift are rows of the modulation table, addressed by the host.
+// MODULATED, * (1 + scale) + shift; scale and shift are rows of the modulation table, addressed by the host. Rounded to
+// the type RESULT.
 //
 // Corrected two-pass variance (Chan, Golub and LeVeque 1983): the first pass gives a rounded mean, the second the
 // deviations from it. Their own mean is what the rounding left; taking it out of the variance and of the output makes
 // the result as exact for rows that lie far from zero as for centred ones.
 #version 460
 #include "Common/types.glsl"
+#include "Common/typed.glsl"
 
 layout(push_constant, scalar) uniform Push {
   FloatsIn x;
@@ -21,6 +23,7 @@ layout(push_constant, scalar) uniform Push {
 
 #include "Common/rows.glsl"
 layout(constant_id = 1) const bool MODULATED = false;
+layout(constant_id = 2) const uint RESULT = TYPE_F32;
 
 void main() {
   const uint row = row_index();
@@ -39,6 +42,6 @@ void main() {
     y = y * load_weight(p.weight, c) + load_weight(p.bias, c);
 #endif
     if (MODULATED) y = y * (1.0 + p.scale.at[c]) + p.shift.at[c];
-    p.result.at[first + c] = y;
+    store_element(p.result, RESULT, first + c, y);
   }
 }

@@ -28,6 +28,6 @@ void main() {
   const uint across = min(STRIP, tiles.x - first);
   const uint inside = index - first * tiles.y;
   linear_tile(
-      p.weight, p.bias, p.y, p.residual, p.gate, inside / across * TILE_ROWS,
+      p.weight, p.bias, p.y, RESULT, p.residual, p.gate, inside / across * TILE_ROWS,
       (first + inside % across) * TILE_COLUMNS);
 }

@@ -17,5 +17,6 @@ layout(push_constant, scalar) uniform Push {
 
 void main() {
   linear_tile(
-      p.weight, p.bias, p.y, p.residual, p.gate, gl_WorkGroupID.y * TILE_ROWS, gl_WorkGroupID.x * TILE_COLUMNS);
+      p.weight, p.bias, p.y, RESULT, p.residual, p.gate, gl_WorkGroupID.y * TILE_ROWS,
+      gl_WorkGroupID.x * TILE_COLUMNS);
 }

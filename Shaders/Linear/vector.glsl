@@ -15,4 +15,4 @@ layout(push_constant, scalar) uniform Push {
 
 #include "Common/linear_vector.glsl"
 
-void main() { linear_group(p.weight, p.bias, p.y, p.residual, p.gate, workgroup_index()); }
+void main() { linear_group(p.weight, p.bias, p.y, RESULT, p.residual, p.gate, workgroup_index()); }

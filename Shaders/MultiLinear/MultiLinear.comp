@@ -25,13 +25,14 @@ layout(push_constant, scalar) uniform Push {
   uint groups;  // of `vector`, per layer
 } p;
 
-// There is no epilogue: what stands for its operands is not read.
+// There is no epilogue: what stands for its operands is not read. RESULT holds one type per layer, in four bits each.
 #if defined(VECTOR)
 #include "Common/linear_vector.glsl"
 
 void main() {
   const uint layer = gl_WorkGroupID.z;
-  linear_group(p.weight[layer], p.bias[layer], p.y[layer], p.x, p.x, workgroup_index());
+  const uint type = RESULT >> (4 * layer) & 15;
+  linear_group(p.weight[layer], p.bias[layer], p.y[layer], type, p.x, p.x, workgroup_index());
 }
 #else
 #if defined(MATRIX)
@@ -42,8 +43,9 @@ void main() {
 
 void main() {
   const uint layer = gl_WorkGroupID.x;
+  const uint type = RESULT >> (4 * layer) & 15;
   linear_tile(
-      p.weight[layer], p.bias[layer], p.y[layer], p.x, p.x, gl_WorkGroupID.z * TILE_ROWS,
+      p.weight[layer], p.bias[layer], p.y[layer], type, p.x, p.x, gl_WorkGroupID.z * TILE_ROWS,
       gl_WorkGroupID.y * TILE_COLUMNS);
 }
 #endif

@@ -2,8 +2,10 @@
 // One invocation per cell and channel; neighbours read neighbouring channels of the same tokens.
 #version 460
 #include "Common/types.glsl"
+#include "Common/typed.glsl"
 
 layout(local_size_x = 128) in;
+layout(constant_id = 0) const uint QUERIES = TYPE_F32;  // their type
 layout(push_constant, scalar) uniform Push {
   FloatsIn q;
   FloatsOut result;
@@ -33,7 +35,7 @@ void main() {
   for (uint row = top; row < bottom; row++) {
     float line = 0.0;
     for (uint column = left; column < right; column++) {
-      line += p.q.at[(origin + row * p.image_width + column) * p.width + channel];
+      line += load_element(p.q, QUERIES, (origin + row * p.image_width + column) * p.width + channel);
     }
     sum += line;
   }

@@ -5,8 +5,10 @@
 #version 460
 #extension GL_EXT_control_flow_attributes : require
 #include "Common/types.glsl"
+#include "Common/typed.glsl"
 
 layout(local_size_x = 64) in;
+layout(constant_id = 0) const uint KEYS = TYPE_F32;  // their type
 layout(push_constant, scalar) uniform Push {
   FloatsIn pooled;   // [cells, heads · size]
   FloatsIn keys;     // [key_count, heads · size]
@@ -52,7 +54,7 @@ void main() {
       staged_cells[at] = inside && cell0 + line < p.cells
           ? p.pooled.at[((cell0 + line) * p.heads + head) * p.size + channel] : 0.0;
       staged_keys[at] = inside && key0 + line < p.key_count
-          ? p.keys.at[((key0 + line) * p.heads + head) * p.size + channel] : 0.0;
+          ? load_element(p.keys, KEYS, ((key0 + line) * p.heads + head) * p.size + channel) : 0.0;
     }
     barrier();
     for (uint channel = 0; channel < SLICE; channel++) {

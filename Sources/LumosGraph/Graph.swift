@@ -54,10 +54,17 @@ public struct Graph: Sendable {
     public let inputRows: [Int: Range<Int>]
     /// Rows of the results that are windows, by their position in `outputs`.
     public let outputRows: [Int: Range<Int>]
+    /// Half types in which a product may take its factors where `Precision` asks for such: all, unless numbers overflow
+    /// f16 or the model is known to need float32 here. Of no meaning to other ops, and of none after `Precision`.
+    public let halfTypes: Set<DType>
+
+    /// f16 and bf16.
+    public static let allHalfTypes: Set<DType> = [.f16, .bf16]
 
     init(
       op: any OpDescriptor, inputs: [ValueID], outputs: [ValueID], label: String,
-      inputRows: [Int: Range<Int>] = [:], outputRows: [Int: Range<Int>] = [:]
+      inputRows: [Int: Range<Int>] = [:], outputRows: [Int: Range<Int>] = [:],
+      halfTypes: Set<DType> = Node.allHalfTypes
     ) {
       self.op = op
       self.inputs = inputs
@@ -65,6 +72,7 @@ public struct Graph: Sendable {
       self.label = label
       self.inputRows = inputRows
       self.outputRows = outputRows
+      self.halfTypes = halfTypes
     }
 
     /// Whether an operand or result is a window.
@@ -96,6 +104,8 @@ public struct Graph: Sendable {
   public internal(set) var outputs: [(name: String, value: ValueID)] = []
   /// At the end of a run, each named state takes its value; all reads of the run have seen the old contents.
   public internal(set) var stateUpdates: [StateUpdate] = []
+  /// States that hold nothing but factors of products, in every graph that touches them: half precision keeps them so.
+  public internal(set) var factorStates: Set<String> = []
 
   /// The value behind an identity.
   public subscript(id: ValueID) -> Value { values[id.index] }

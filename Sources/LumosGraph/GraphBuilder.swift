@@ -30,6 +30,7 @@ public struct GraphBuilder {
   public private(set) var graph = Graph()
   private let weights: any WeightSource
   private var named: [String: Value] = [:]
+  private var halfTypes = Graph.Node.allHalfTypes
 
   public init(weights: any WeightSource) { self.weights = weights }
 
@@ -76,8 +77,18 @@ public struct GraphBuilder {
       throw .mismatch(label: label, cause: error)
     }
     let outputs = types.map { append($0, .node) }
-    graph.nodes.append(Graph.Node(op: op, inputs: inputs, outputs: outputs, label: label))
+    graph.nodes.append(Graph.Node(op: op, inputs: inputs, outputs: outputs, label: label, halfTypes: halfTypes))
     return outputs
+  }
+
+  /// Builds nodes whose products may take their factors in these half types only (`Graph.Node.halfTypes`).
+  public mutating func withFactors<R>(
+    in halfTypes: Set<DType>, _ body: (inout GraphBuilder) throws(Failure) -> R
+  ) throws(Failure) -> R {
+    let before = self.halfTypes
+    self.halfTypes = halfTypes
+    defer { self.halfTypes = before }
+    return try body(&self)
   }
 
   /// Makes a value fetchable under `name`.

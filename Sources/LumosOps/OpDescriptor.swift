@@ -97,6 +97,23 @@ extension OpDescriptor {
     if let rank { try require(input.shape.rank == rank, "\(role) must have \(rank) axes, is \(input.shape)") }
   }
 
+  /// Throws unless an op can make its result in `dtype`: f32, or f16 or bf16 as `Convert` makes them.
+  func requireResult(_ dtype: DType) throws(OpError) {
+    try require(dtype == .f32 || dtype.isHalf, "makes f32, f16 or bf16, not \(dtype.rawValue)")
+  }
+
+  /// The bound of an op that makes its result in `dtype`, where float32 results are within `single`.
+  ///
+  /// A difference in the last places of float32 may tip a number to its neighbour of a half type: some in a million as a
+  /// rule, one in a hundred in small tests.
+  func bound(_ single: Double, roundedTo dtype: DType) -> Double {
+    switch dtype {
+    case .f16: max(single, 1e-8)
+    case .bf16: max(single, 5e-7)
+    default: single
+    }
+  }
+
   /// Throws unless `input` is a weight of `shape` (f32, f16 or bf16).
   func requireWeight(_ input: TensorType, _ role: String, _ shape: Shape) throws(OpError) {
     try requireFactor(input, role)

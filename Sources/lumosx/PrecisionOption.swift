@@ -20,7 +20,7 @@ struct PrecisionOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "single: everything in float32. half: what convolutions read and remember in f16.",
+      "single: everything in float32. half: factors of products and remembered frames in f16.",
       discussion: "Default: half on a GPU, single on the CPU and on software Vulkan."))
   var precision: Choice?
 

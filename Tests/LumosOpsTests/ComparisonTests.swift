@@ -100,7 +100,7 @@ struct ComparisonTests {
       encoder.outputFormatting = .sortedKeys
       return String(decoding: try encoder.encode(result), as: UTF8.self)
     }
-    let start = #"{"bound":1e-10,"device":"d","dtype":"f32","#
+    let start = #"{"bound":1e-13,"device":"d","dtype":"f32","#
     let end = #""variant":"Elementwise.add.f32","worstIndex":[0]}"#
     #expect(
       try encode([1, 2]) == start + #""maxAbs":0,"name":"Elementwise: judged","nmse":0,"pass":true,"# + end)

@@ -1,6 +1,6 @@
 import LumosOpSuite
 import LumosOps
-import LumosReference
+@testable import LumosReference
 import LumosTensor
 import Testing
 
@@ -15,7 +15,7 @@ import Testing
     }
   }
 
-  /// What the plain ops make of a fused op's inputs, in the precision of `S` from end to end.
+  /// What the plain ops make of a fused op's inputs, in the precision of `S` from end to end but for results in half types.
   private func composition<S: ReferenceScalar>(_ op: any OpDescriptor, _ inputs: [Tensor], _: S.Type) throws -> [[S]] {
     func array(_ tensor: Tensor) -> ReferenceArray<S> { ReferenceArray(tensor) }
     func apply(_ op: some ReferenceKernel, _ inputs: [ReferenceArray<S>]) throws -> ReferenceArray<S> {
@@ -29,23 +29,27 @@ import Testing
       let own = Array(operands.dropLast(op.epilogue.operandCount))
       let rest = Array(operands.suffix(op.epilogue.operandCount))
       let y = try apply(Linear(), own)
-      switch op.epilogue {
-      case .none: return [y.values]
-      case .activation(let kind): return [try apply(Activation(kind), [y]).values]
-      case .add: return [try apply(Elementwise(.add), [rest[0], y]).values]
-      case .gatedAdd(let row): return [try apply(GatedAdd(gateRow: row), [rest[0], y, rest[1]]).values]
-      }
+      let result =
+        switch op.epilogue {
+        case .none: y
+        case .activation(let kind): try apply(Activation(kind), [y])
+        case .add: try apply(Elementwise(.add), [rest[0], y])
+        case .gatedAdd(let row): try apply(GatedAdd(gateRow: row), [rest[0], y, rest[1]])
+        }
+      return [Convert.rounded(result.values, to: op.dtype)]
     case let op as MultiLinear:
       return try (0..<op.count).map { layer in
         let bias = op.hasBias(inputCount: inputs.count) ? [inputs[1 + op.count + layer]] : []
-        return try apply(Linear(), ([inputs[0], inputs[1 + layer]] + bias).map(array)).values
+        let y = try apply(Linear(), ([inputs[0], inputs[1 + layer]] + bias).map(array))
+        return Convert.rounded(y.values, to: op.dtypes[layer])
       }
     case let op as Conv3D:
       var operands = inputs.map(array)
       let residual = op.addsResidual ? operands.removeLast() : nil
       if op.upsamples {
         for place in [0, 3] where place < operands.count {
-          operands[place] = try apply(UpsampleNearest(), [operands[place]])
+          let doubled = try apply(UpsampleNearest(), [operands[place]])
+          operands[place] = ReferenceArray(doubled.values, doubled.shape, operands[place].dtype)
         }
       }
       var y = try apply(Conv3D(stride: op.stride, padding: op.padding), operands)

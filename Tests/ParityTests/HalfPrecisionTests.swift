@@ -7,8 +7,8 @@ import LumosTensor
 import LumosVulkan
 import Testing
 
-/// The video autoencoder in half precision: device against a reference that rounds alike, and both against the
-/// published code's tensors.
+/// The networks in half precision: device against a reference that rounds alike, and both against the published code's
+/// tensors.
 @Suite struct HalfPrecisionTests {
   static let types: [DType] = [.f16, .bf16]
 
@@ -28,6 +28,40 @@ import Testing
       // It does round: in single precision these errors are below 1e-12.
       #expect(results.allSatisfy { $0.nmse > 1e-11 }, "\(results.map(\.nmse))")
     }
+  }
+
+  @Test(
+    "The transformer and its blocks in either type hold within the same distance", arguments: types,
+    ["transformer/full_2h_obj_bg", "transformer/nocond_wan", "block/humans2_obj_bg"])
+  func transformer(dtype: DType, name: String) throws {
+    for backend: any Backend in [ReferenceBackend(precision: .half(dtype)), try Self.vulkan(.half(dtype))] {
+      let results = try GoldenTests.suite().run(on: backend, precision: .mixed, matching: { $0 == name })
+      #expect(results.count == GoldenTests.comparisons[name])
+      GoldenTests.expectPass(results)
+      let largest = results.filter { $0.nmse.isFinite }.map(\.nmse).max() ?? 0
+      #expect(largest > (dtype == .f16 ? 1e-8 : 1e-7), "\(results.map(\.nmse))")
+    }
+  }
+
+  @Test("Ten steps in half precision end within the distance of the published mixed precision")
+  func sampler() throws {
+    for backend: any Backend in [ReferenceBackend(precision: .half(.f16)), try Self.vulkan(.half(.f16))] {
+      let results = try GoldenTests.suite().run(on: backend, precision: .mixed, matching: { $0 == "sampler/steps10" })
+      #expect(results.count == GoldenTests.comparisons["sampler/steps10"])
+      GoldenTests.expectPass(results)
+    }
+  }
+
+  @Test("The text encoder rounds to bf16, which has its range, and computes in float32 where the half type is f16")
+  func textEncoder() throws {
+    func results(_ dtype: DType, _ precision: GoldenPrecision) throws -> [GoldenResult] {
+      try GoldenTests.suite().run(
+        on: ReferenceBackend(precision: .half(dtype)), precision: precision, matching: { $0 == "umt5/cases" })
+    }
+    let (wide, single) = (try results(.bf16, .mixed), try results(.f16, .float32))
+    #expect(wide.count == GoldenTests.comparisons["umt5/cases"] && single.count == wide.count)
+    GoldenTests.expectPass(single)
+    #expect(wide.contains { $0.nmse > 1e-7 } && wide.allSatisfy { !($0.nmse > 1e-3) }, "\(wide.map(\.nmse))")
   }
 
   @Test("Decoding on the device agrees with a reference that rounds alike", arguments: types)

@@ -79,7 +79,7 @@ extension Dispatch {
   fileprivate func taking(_ tile: MatrixTile, rows: Int, columns: Int) -> Dispatch {
     var dispatch = self
     dispatch.specialization.replaceSubrange(
-      0..<9, with: tile.specialization(weight: .f16, bias: nil).prefix(9))
+      0..<9, with: tile.specialization(.init(left: .f16, weight: .f16, bias: nil)).prefix(9))
     dispatch.grid = Grid(ceilingDivide(columns, tile.columns), ceilingDivide(rows, tile.rows))
     return dispatch
   }
@@ -157,6 +157,13 @@ private let matrixMutants: [Mutant] = [
     [.init([9, 33], .f16), .init([7, 33], .f16), .init([7, 33], .f16)],
     .dispatches { $0.changingLast { $0.exchange(.input(1), .input(2)) } }),
   Mutant(
+    "Linear.matrix: an f16 result is rounded to bf16", Linear(dtype: .f16),
+    [.init([9, 33], .f16), .init([8, 33], .f16)],
+    constant(12, 3)),
+  Mutant(
+    "MultiLinear.matrix: layers exchange the types of their results", MultiLinear(dtypes: [.f16, .bf16]),
+    [.init([9, 33], .f16), .init([8, 33], .f16), .init([8, 33], .f16)], constant(12, 0x23)),
+  Mutant(
     "Conv3D.matrix: the last positions are not computed", same, [frames, kernel3, .init([17])], symptom: .notANumber,
     .dispatches { $0.changingLast { $0.exchange(.count(30), .count(29)) } }),
   Mutant(
@@ -164,9 +171,9 @@ private let matrixMutants: [Mutant] = [
     withoutBarriers("Conv3D.matrix.f16")),
   Mutant(
     "Conv3D.matrix: pixels are not doubled", Conv3D(padding: .init(leading: 1, trailing: 1), upsamples: true),
-    [.init([1, 5, 6, 8], .f16), .init([17, 1, 3, 3, 8], .f16), .init([17])], constant(12, 0)),
+    [.init([1, 5, 6, 8], .f16), .init([17, 1, 3, 3, 8], .f16), .init([17])], constant(13, 0)),
   Mutant(
-    "Conv3D.matrix: the kernel is a column narrower", same, [frames, kernel3, .init([17])], constant(15, 2)),
+    "Conv3D.matrix: the kernel is a column narrower", same, [frames, kernel3, .init([17])], constant(16, 2)),
   Mutant(
     "Conv3D.matrix: history is the first frame of x", same, [frames, kernel3, .init([17]), .init([1, 5, 6, 8], .f16)],
     .dispatches { $0.changingLast { $0.push[1] = .input(0) } }),

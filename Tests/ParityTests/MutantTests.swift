@@ -78,6 +78,13 @@ private let productMutants: [Mutant] = [
     "Linear: few rows in bf16 are read as f16", Linear(), [.init([3, 33], .bf16), .init([7, 33])],
     .dispatches { $0.changingLast { $0.specialization[2] = 2 } }),
   Mutant(
+    "Linear: the result is not rounded as asked", Linear(dtype: .f16), [.init([9, 33]), .init([7, 33])],
+    .dispatches { $0.changingLast { $0.specialization[7] = 3 } }),
+  Mutant(
+    "MultiLinear: layers exchange the types of their results", MultiLinear(dtypes: [.f16, .bf16]),
+    [.init([9, 33]), .init([7, 33]), .init([7, 33])],
+    .dispatches { $0.changingLast { $0.specialization[7] = 0x23 } }),
+  Mutant(
     "Linear: weights are not rounded to x's type", Linear(), [.init([9, 33], .f16), .init([7, 33])],
     .source("return type == WEIGHT_TYPE ? value : rounded(type, value);", by: "return value;")),
   Mutant(
@@ -105,8 +112,8 @@ private let productMutants: [Mutant] = [
     "MultiLinear: every layer takes the first one's bias", MultiLinear(count: 2),
     [.init([9, 33]), .init([7, 33]), .init([7, 33]), .init([7]), .init([7])],
     .source(
-      "p.weight[layer], p.bias[layer], p.y[layer], p.x, p.x, gl",
-      by: "p.weight[layer], p.bias[0], p.y[layer], p.x, p.x, gl")),
+      "p.weight[layer], p.bias[layer], p.y[layer], type, p.x, p.x, gl",
+      by: "p.weight[layer], p.bias[0], p.y[layer], type, p.x, p.x, gl")),
   Mutant(
     "Conv3D: doubled pixels are a column late", Conv3D(padding: .init(leading: 1, trailing: 1), upsamples: true),
     [.init([1, 5, 6, 4]), .init([8, 1, 3, 3, 4]), .init([8])],
@@ -183,6 +190,10 @@ private let normMutants: [Mutant] = [
     .source(
       "lane_sums[me] += lane_sums[me + distance];\n    barrier();",
       by: "lane_sums[me] += lane_sums[me + distance];")),
+  Mutant(
+    "RMSNorm: the result is bf16 in place of f16", RMSNorm(epsilon: 1e-6, dtype: .f16),
+    [.init([3, 257]), .init([257])],
+    .dispatches { $0.changingLast { $0.specialization[2] = 3 } }),
   Mutant(
     "RMSNorm: every head has its own angles", RMSNorm(epsilon: 1e-6, rotary: Rotary(heads: 3)),
     [.init([5, 30]), .init([30]), .init([5, 5]), .init([5, 5])],

@@ -5,35 +5,39 @@ import LumosOps
 /// A node may be taken into its reader when the reader is its only one, so that its result need not exist. The joined
 /// node stands where the reader stood: everything that either of them reads exists by then.
 public enum Fusion {
-  /// `LayerNorm` + `Modulate`, `RMSNorm` + `Rotary`, `ChannelNorm` + `Activation` + `Convert`.
+  /// `LayerNorm` + `Modulate`, `RMSNorm` + `Rotary`, `ChannelNorm` + `Activation`, and any of them + `Convert`.
   public static func norms(_ graph: Graph) -> Graph {
     absorb(graph) { reader, producer, position in
       guard position == 0 else { return nil }
       switch (producer.op, reader.op) {
-      case (let norm as LayerNorm, let modulate as Modulate) where norm.modulation == nil:
+      case (let norm as LayerNorm, let modulate as Modulate) where norm.modulation == nil && norm.dtype == .f32:
         return (LayerNorm(epsilon: norm.epsilon, modulation: modulate), producer.inputs + reader.inputs.dropFirst())
-      case (let norm as RMSNorm, let rotary as Rotary) where norm.rotary == nil:
+      case (let norm as RMSNorm, let rotary as Rotary) where norm.rotary == nil && norm.dtype == .f32:
         return (RMSNorm(epsilon: norm.epsilon, rotary: rotary), producer.inputs + reader.inputs.dropFirst())
       case (let norm as ChannelNorm, let activation as Activation) where norm.activation == nil && norm.dtype == .f32:
         return (ChannelNorm(activation: activation.kind), producer.inputs)
       case (let norm as ChannelNorm, let convert as Convert) where norm.dtype == .f32:
         return (ChannelNorm(activation: norm.activation, dtype: convert.dtype), producer.inputs)
+      case (let norm as LayerNorm, let convert as Convert) where norm.dtype == .f32:
+        return (LayerNorm(epsilon: norm.epsilon, modulation: norm.modulation, dtype: convert.dtype), producer.inputs)
+      case (let norm as RMSNorm, let convert as Convert) where norm.dtype == .f32:
+        return (RMSNorm(epsilon: norm.epsilon, rotary: norm.rotary, dtype: convert.dtype), producer.inputs)
       default: return nil
       }
     }
   }
 
-  /// `Linear` + `Activation`, `Linear` + residual (gated or not), `Conv3D` + residual.
+  /// `Linear` + `Activation`, `Linear` + residual (gated or not), `Conv3D` + residual; products and sums + `Convert`.
   public static func epilogues(_ graph: Graph) -> Graph {
     absorb(graph) { reader, producer, position in
       switch (producer.op, reader.op) {
-      case (let linear as Linear, let activation as Activation) where linear.epilogue == .none:
+      case (let linear as Linear, let activation as Activation) where linear.isPlain:
         return (Linear(epilogue: .activation(activation.kind)), producer.inputs)
-      case (let linear as Linear, let gated as GatedAdd) where linear.epilogue == .none && position == 1:
+      case (let linear as Linear, let gated as GatedAdd) where linear.isPlain && position == 1:
         return (
           Linear(epilogue: .gatedAdd(gateRow: gated.gateRow)), producer.inputs + [reader.inputs[0], reader.inputs[2]]
         )
-      case (let linear as Linear, let sum as Elementwise) where linear.epilogue == .none:
+      case (let linear as Linear, let sum as Elementwise) where linear.isPlain:
         guard let residual = residual(of: sum, reader, besides: position, graph) else { return nil }
         return (Linear(epilogue: .add), producer.inputs + [residual])
       case (let convolution as Conv3D, let sum as Elementwise) where !convolution.addsResidual:
@@ -42,6 +46,13 @@ public enum Fusion {
           stride: convolution.stride, padding: convolution.padding, upsamples: convolution.upsamples,
           addsResidual: true)
         return (fused, producer.inputs + [residual])
+      case (let linear as Linear, let convert as Convert) where linear.epilogue.operandCount == 0:
+        return linear.dtype == .f32
+          ? (Linear(epilogue: linear.epilogue, dtype: convert.dtype), producer.inputs) : nil
+      case (let attention as Attention, let convert as Convert) where attention.dtype == .f32:
+        return (attention.making(convert.dtype), producer.inputs)
+      case (let product as Elementwise, let convert as Convert) where product.dtype == .f32:
+        return (Elementwise(product.kind, dtype: convert.dtype), producer.inputs)
       default: return nil
       }
     }
@@ -109,7 +120,8 @@ public enum Fusion {
         let nodes = near.map { graph.nodes[$0] }
         let biases = key.bias == nil ? [] : nodes.map { $0.inputs[2] }
         joined[first] = Graph.Node(
-          op: MultiLinear(count: nodes.count), inputs: [key.input] + nodes.map { $0.inputs[1] } + biases,
+          op: MultiLinear(dtypes: nodes.map { graph[$0.outputs[0]].type.dtype }),
+          inputs: [key.input] + nodes.map { $0.inputs[1] } + biases,
           outputs: nodes.flatMap(\.outputs), label: nodes.map(\.label).joined(separator: " + "))
         dropped.formUnion(near.dropFirst())
       }
@@ -166,4 +178,9 @@ public enum Fusion {
     result.nodes = nodes.compactMap { $0 }
     return result
   }
+}
+
+extension Linear {
+  /// Whether nothing happens to the product on its way out.
+  fileprivate var isPlain: Bool { epilogue == .none && dtype == .f32 }
 }

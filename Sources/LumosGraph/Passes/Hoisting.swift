@@ -68,6 +68,11 @@ public enum Hoisting {
       invariant.values.append(Graph.Value(id: id, type: graph[value].type, source: .state(name: name)))
       remaining.values[value.index] = Graph.Value(id: value, type: graph[value].type, source: .state(name: name))
     }
+    // Neither half sees what the other does with a state, so that both are told which are factors.
+    let onlyFactors = FactorUses(of: remaining, in: nil).onlyFactors
+    let factorStates = zip(carriers, crossing).filter { onlyFactors.contains($0.1) }.map(\.0)
+    invariant.factorStates.formUnion(factorStates)
+    remaining.factorStates.formUnion(factorStates)
     return Halves(invariant: invariant.pruned(), varying: remaining.pruned())
   }
 }
@@ -91,12 +96,13 @@ extension Graph {
     result.nodes = nodes.map {
       Node(
         op: $0.op, inputs: map($0.inputs), outputs: map($0.outputs), label: $0.label, inputRows: $0.inputRows,
-        outputRows: $0.outputRows)
+        outputRows: $0.outputRows, halfTypes: $0.halfTypes)
     }
     result.outputs = outputs.compactMap { output in renamed[output.value.index].map { (output.name, $0) } }
     result.stateUpdates = stateUpdates.compactMap { update in
       renamed[update.value.index].map { StateUpdate(state: update.state, value: $0, appends: update.appends) }
     }
+    result.factorStates = factorStates
     return result
   }
 }

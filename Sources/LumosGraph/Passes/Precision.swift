@@ -8,9 +8,9 @@ import LumosTensor
 public enum Precision: Sendable, Hashable {
   /// Everything in float32: parity with the published model.
   case single
-  /// Frames that convolutions read are kept in this type (f16 or bf16): what they remember between runs (states that
-  /// are appended to), and results of norms and nonlinearities that only they read. Arithmetic and all else stay
-  /// float32.
+  /// Factors of products are kept in this type (f16 or bf16): what linear layers and attention read, unless their nodes
+  /// say otherwise (`Graph.Node.halfTypes`), and frames that convolutions read: what they remember between runs (states
+  /// that are appended to), and results of norms and nonlinearities that only they read. Sums and all else stay float32.
   case half(DType)
 
   /// `"single"` or `"half"`.
@@ -26,43 +26,58 @@ public enum Precision: Sendable, Hashable {
 /// Which values of a graph go into a half type, and the graph with them there.
 ///
 /// A session's graphs share states and must agree on their types, each without sight of the others. So the type of a
-/// state depends on what every graph shows that touches it: it is appended to, and nodes read it as a convolution's
-/// history or not at all.
+/// state depends on what every graph shows that touches it. A history: it is appended to, and nodes read it as a
+/// convolution's history or not at all. A factor: whoever split the graph said so (`Graph.factorStates`).
 private struct TypePlacement {
   private(set) var result: Graph
   private let dtype: DType
+  private let uses: FactorUses
+  /// The half value of each value that has one.
   private var converted: [Graph.ValueID: Graph.ValueID] = [:]
 
   init(_ graph: Graph, _ dtype: DType) {
     result = graph
     self.dtype = dtype
     let histories = Self.histories(of: graph)
-    let names = Set(histories.values)
+    let names = Set(histories.values).union(graph.factorStates)
+    uses = FactorUses(of: graph, in: dtype, histories: Set(histories.keys))
     // Values that are needed in the half type.
-    var wanted: [Graph.ValueID] = []
-    for node in graph.nodes where Self.reads(node, histories, graph) { wanted.append(node.inputs[0]) }
-    for update in graph.stateUpdates where names.contains(update.state) { wanted.append(update.value) }
-    let isWanted = Set(wanted)
+    var wanted = uses.factors
+    for update in graph.stateUpdates where names.contains(update.state) { wanted.insert(update.value) }
 
-    for id in histories.keys {
-      let value = graph[id]
-      result.values[id.index] = Graph.Value(id: id, type: TensorType(value.type.shape, dtype), source: value.source)
-    }
     result.nodes = []
-    for id in wanted { if case .node = graph[id].source { continue } else { convert(id, label: "input") } }
+    for value in graph.values {
+      switch value.source {
+      case .state(let name) where names.contains(name) && value.type.dtype == .f32: keepInHalf(value.id)
+      case .node: break
+      case .input, .weight, .constant, .state: if wanted.contains(value.id) { convert(value.id, label: "input") }
+      }
+    }
     for node in graph.nodes {
       var inputs = node.inputs
-      if Self.reads(node, histories, graph), let half = converted[inputs[0]] { inputs[0] = half }
+      for position in inputs.indices where uses.reads(node, position) {
+        inputs[position] = converted[inputs[position]] ?? inputs[position]
+      }
       result.nodes.append(
         Graph.Node(
           op: node.op, inputs: inputs, outputs: node.outputs, label: node.label, inputRows: node.inputRows,
-          outputRows: node.outputRows))
-      for output in node.outputs where isWanted.contains(output) { convert(output, label: node.label) }
+          outputRows: node.outputRows, halfTypes: node.halfTypes))
+      for output in node.outputs where wanted.contains(output) {
+        // What only joins halves is half itself.
+        if uses.joins(node) { keepInHalf(output) } else { convert(output, label: node.label) }
+      }
     }
     result.stateUpdates = graph.stateUpdates.map { update in
       let half = names.contains(update.state) ? converted[update.value] : nil
       return Graph.StateUpdate(state: update.state, value: half ?? update.value, appends: update.appends)
     }
+  }
+
+  /// Gives a value itself the half type.
+  private mutating func keepInHalf(_ id: Graph.ValueID) {
+    let value = result[id]
+    result.values[id.index] = Graph.Value(id: id, type: TensorType(value.type.shape, dtype), source: value.source)
+    converted[id] = id
   }
 
   /// Makes `value` in the half type, once.
@@ -89,14 +104,5 @@ private struct TypePlacement {
     }
     for value in graph.outputs.map(\.value) + graph.stateUpdates.map(\.value) { found[value] = nil }
     return found
-  }
-
-  /// Whether a node is a convolution that is to read frames in the half type: those behind a history in it, and those
-  /// that a norm or nonlinearity has just made.
-  private static func reads(_ node: Graph.Node, _ histories: [Graph.ValueID: String], _ graph: Graph) -> Bool {
-    guard let convolution = node.op as? Conv3D, graph[node.inputs[0]].type.dtype == .f32 else { return false }
-    if convolution.hasHistory(inputCount: node.inputs.count) { return histories[node.inputs[3]] != nil }
-    let producer = graph.nodes.first { $0.outputs.contains(node.inputs[0]) }
-    return !node.hasWindows && (producer?.op is ChannelNorm || producer?.op is Activation)
   }
 }

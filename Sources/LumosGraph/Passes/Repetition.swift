@@ -23,7 +23,9 @@ public enum Repetition {
         for (value, same) in zip(node.outputs, known) { earlier[value] = same }
       } else {
         results[work] = node.outputs
-        result.nodes.append(Graph.Node(op: node.op, inputs: operands, outputs: node.outputs, label: node.label))
+        result.nodes.append(
+          Graph.Node(
+            op: node.op, inputs: operands, outputs: node.outputs, label: node.label, halfTypes: node.halfTypes))
       }
     }
     result.outputs = graph.outputs.map { ($0.name, current($0.value)) }

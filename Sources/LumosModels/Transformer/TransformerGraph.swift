@@ -23,6 +23,11 @@ public struct TransformerGraph: Sendable {
     self.attentionSpans = attentionSpans ?? layout.attentionSpans
   }
 
+  /// Half types for the factors of products that stay float32 in half precision too: the time embedding and the head, as
+  /// published (MODEL.md section 6), and the patch embedding, a ten-thousandth of the arithmetic, whose result is the
+  /// residual stream.
+  private static let single: Set<DType> = []
+
   /// How the rows of a sequence relate to each other and to the text, in all blocks.
   public struct Relations: Sendable {
     /// Cosines of the rotary positions, `[tokens, headWidth / 2]`.
@@ -102,18 +107,22 @@ public struct TransformerGraph: Sendable {
   private func timeHidden(
     _ waves: Graph.ValueID, in builder: inout GraphBuilder
   ) throws(GraphBuilder.Failure) -> Graph.ValueID {
-    let hidden = try builder.linear(waves, "time_embedding.0", configuration.width)
-    let active = try builder.activation(.silu, hidden, "time_embedding.1")
-    return try builder.linear(active, "time_embedding.2", configuration.width)
+    try builder.withFactors(in: Self.single) { builder throws(GraphBuilder.Failure) in
+      let hidden = try builder.linear(waves, "time_embedding.0", configuration.width)
+      let active = try builder.activation(.silu, hidden, "time_embedding.1")
+      return try builder.linear(active, "time_embedding.2", configuration.width)
+    }
   }
 
   private func timeProjection(
     _ x: Graph.ValueID, row: Int, in builder: inout GraphBuilder
   ) throws(GraphBuilder.Failure) -> Graph.ValueID {
     let width = configuration.width
-    return try builder.linear(
-      x, "time_projection.1", stored: [6 * width, width], rows: row * width..<(row + 1) * width,
-      label: "time_projection.1[\(row)]")
+    return try builder.withFactors(in: Self.single) { builder throws(GraphBuilder.Failure) in
+      try builder.linear(
+        x, "time_projection.1", stored: [6 * width, width], rows: row * width..<(row + 1) * width,
+        label: "time_projection.1[\(row)]")
+    }
   }
 
   /// The embeddings of `timeEmbedding` for many timesteps at once: of the waves `[steps, frequencyWidth]`, for the head
@@ -123,8 +132,10 @@ public struct TransformerGraph: Sendable {
   ) throws(GraphBuilder.Failure) -> TimeEmbedding {
     let e = try timeHidden(waves, in: &builder)
     let active = try builder.activation(.silu, e, "time_projection.0")
-    return TimeEmbedding(
-      head: e, blocks: try builder.linear(active, "time_projection.1", 6 * configuration.width))
+    let blocks = try builder.withFactors(in: Self.single) { builder throws(GraphBuilder.Failure) in
+      try builder.linear(active, "time_projection.1", 6 * configuration.width)
+    }
+    return TimeEmbedding(head: e, blocks: blocks)
   }
 
   /// The embedding with the offsets of every block and of the head added.
@@ -165,9 +176,11 @@ public struct TransformerGraph: Sendable {
   ) throws(GraphBuilder.Failure) -> Graph.ValueID {
     let patch = configuration.patch
     let patches = try builder.apply(Patchify(patch: patch), [frames], "patchify")
-    return try builder.linear(
-      patches, "patch_embedding",
-      stored: [configuration.width, configuration.inputChannels, 1, patch, patch], rows: 0..<configuration.width)
+    return try builder.withFactors(in: Self.single) { builder throws(GraphBuilder.Failure) in
+      try builder.linear(
+        patches, "patch_embedding",
+        stored: [configuration.width, configuration.inputChannels, 1, patch, patch], rows: 0..<configuration.width)
+    }
   }
 
   /// The head on the first `frames` frames of x: `[frames, height, width, outputChannels]`.
@@ -180,7 +193,9 @@ public struct TransformerGraph: Sendable {
     let normed = try builder.layerNorm(x, epsilon: configuration.epsilon, "head.norm")
     let modulated = try builder.modulate(normed, by: table, shiftRow: 0, scaleRow: 1, "head.modulate")
     let patch = configuration.patch
-    let tokens = try builder.linear(modulated, "head.head", configuration.outputChannels * patch * patch)
+    let tokens = try builder.withFactors(in: Self.single) { builder throws(GraphBuilder.Failure) in
+      try builder.linear(modulated, "head.head", configuration.outputChannels * patch * patch)
+    }
     let unpatchify = Unpatchify(frames: frames, height: height, width: width, patch: patch)
     return try builder.apply(unpatchify, [tokens], "unpatchify")
   }

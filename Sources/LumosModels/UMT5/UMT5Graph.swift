@@ -21,9 +21,13 @@ public struct UMT5Graph: Sendable {
   public func encode(
     _ embedded: Graph.ValueID, spans: [Attention.Span], in builder: inout GraphBuilder
   ) throws(GraphBuilder.Failure) -> Graph.ValueID {
-    var x = embedded
-    for layer in 0..<configuration.layers {
-      x = try block(x, "blocks.\(layer).", spans: spans, in: &builder)
+    // Its activations exceed what f16 holds; in half precision of that type it computes in float32.
+    let x = try builder.withFactors(in: [.bf16]) { builder throws(GraphBuilder.Failure) in
+      var x = embedded
+      for layer in 0..<configuration.layers {
+        x = try block(x, "blocks.\(layer).", spans: spans, in: &builder)
+      }
+      return x
     }
     return try builder.rmsNorm(x, "norm", epsilon: configuration.epsilon)
   }

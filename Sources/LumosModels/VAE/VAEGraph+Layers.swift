@@ -32,7 +32,7 @@ extension VAEGraph {
     y = try causalConvolution(y, prefix + "residual.6", outputs: outputs, chunk: chunk, in: &builder)
     var shortcut = x
     if inputs != outputs {
-      shortcut = try builder.linear(
+      shortcut = try builder.pointwise(
         x, prefix + "shortcut", stored: [outputs, inputs, 1, 1, 1], rows: 0..<outputs)
     }
     return try builder.add(shortcut, y, prefix + "residual")
@@ -49,7 +49,7 @@ extension VAEGraph {
     var parts: [Graph.ValueID] = []
     for (index, role) in ["q", "k", "v"].enumerated() {
       parts.append(
-        try builder.linear(
+        try builder.pointwise(
           rows, prefix + "to_qkv", stored: [3 * channels, channels, 1, 1],
           rows: index * channels..<(index + 1) * channels, label: prefix + "to_" + role))
     }
@@ -58,8 +58,10 @@ extension VAEGraph {
       return Attention.Span(queries: range, keys: range)
     }
     let op = Attention(heads: 1, scale: 1 / Float(channels).squareRoot(), spans: spans)
-    var y = try builder.apply(op, parts, prefix + "attention")
-    y = try builder.linear(y, prefix + "proj", stored: [channels, channels, 1, 1], rows: 0..<channels)
+    var y = try builder.withFactors(in: []) { builder throws(GraphBuilder.Failure) in
+      try builder.apply(op, parts, prefix + "attention")
+    }
+    y = try builder.pointwise(y, prefix + "proj", stored: [channels, channels, 1, 1], rows: 0..<channels)
     y = try builder.restoreFrames(y, like: shape, prefix + "restore")
     return try builder.add(x, y, prefix + "residual")
   }
@@ -122,5 +124,17 @@ extension VAEGraph {
     let result = try body(history, &builder)
     builder.append(x, toState: name)
     return result
+  }
+}
+
+extension GraphBuilder {
+  /// A 1x1x1 convolution. It stays float32 in half precision, as the attention does: both are small, and what they read
+  /// is summed or needed in float32 anyway.
+  mutating func pointwise(
+    _ x: Value, _ prefix: String, stored: Shape, rows: Range<Int>, label: String? = nil
+  ) throws(Failure) -> Value {
+    try withFactors(in: []) { builder throws(Failure) in
+      try builder.linear(x, prefix, stored: stored, rows: rows, label: label)
+    }
   }
 }

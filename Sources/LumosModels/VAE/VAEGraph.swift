@@ -63,7 +63,7 @@ public struct VAEGraph: Sendable {
     let latent = configuration.latentChannels
     x = try head(x, "encoder.head.", outputs: 2 * latent, chunk: chunk, in: &builder)
     // The other half of the rows makes the log-variance, which inference does not sample.
-    x = try builder.linear(x, "conv1", stored: [2 * latent, 2 * latent, 1, 1, 1], rows: 0..<latent)
+    x = try builder.pointwise(x, "conv1", stored: [2 * latent, 2 * latent, 1, 1, 1], rows: 0..<latent)
     let (mean, deviation) = (configuration.latentMean, configuration.latentDeviation)
     return try affine(
       x, scale: deviation.map { 1 / Double($0) }, shift: zip(mean, deviation).map { -Double($0) / Double($1) },
@@ -81,7 +81,7 @@ public struct VAEGraph: Sendable {
     var x = try affine(
       latent, scale: configuration.latentDeviation.map(Double.init), shift: configuration.latentMean.map(Double.init),
       "denormalise", in: &builder)
-    x = try builder.linear(x, "conv2", stored: [channels, channels, 1, 1, 1], rows: 0..<channels)
+    x = try builder.pointwise(x, "conv2", stored: [channels, channels, 1, 1, 1], rows: 0..<channels)
     x = try causalConvolution(x, "decoder.conv1", outputs: decoderWidths[0], chunk: chunk, in: &builder)
     x = try middle(x, "decoder.middle.", chunk: chunk, in: &builder)
     guard let last = lastTemporalLevel else { return x }

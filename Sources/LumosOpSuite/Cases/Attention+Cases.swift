@@ -10,16 +10,17 @@ extension Attention: OpCases {
   private static func make(
     _ name: String, queries: Int, keys: Int, heads: Int, size: Int, spans: [Span]? = nil, bias: Bias = .none,
     biasInput: [OpCase.Input] = [], scale: Float? = nil, lastKeyCount: Int = 1, inputs: DType = .f32,
-    dtype: DType = .f32, purpose: OpCase.Purpose = .parity
+    to result: DType = .f32, dtype: DType = .f32, purpose: OpCase.Purpose = .parity
   ) -> OpCase {
     let width = heads * size
     let last = lastKeyCount == 1 ? "" : ", last key \(lastKeyCount) times"
-    let type = inputs == .f32 ? "" : " of \(inputs.rawValue)"
+    let type = (inputs == .f32 ? "" : " of \(inputs.rawValue)") + (result == .f32 ? "" : " to \(result.rawValue)")
     return OpCase(
       "\(name), \(queries) x \(keys), \(heads) x \(size)\(type)\(last)",
       Attention(
         heads: heads, scale: scale ?? 1 / Float(size).squareRoot(),
-        spans: spans ?? [Span(queries: 0..<queries, keys: 0..<keys)], bias: bias, lastKeyCount: lastKeyCount),
+        spans: spans ?? [Span(queries: 0..<queries, keys: 0..<keys)], bias: bias, lastKeyCount: lastKeyCount,
+        dtype: result),
       [.init([queries, width], inputs), .init([keys, width], inputs), .init([keys, width], inputs)] + biasInput,
       dtype: dtype,
       purpose: purpose)
@@ -180,6 +181,8 @@ extension Attention: OpCases {
         make(
           "groups", queries: 117, keys: 117, heads: 1, size: 128, spans: groups(video: 60, [17, 40]), inputs: dtype),
         make("gaps", queries: 83, keys: 71, heads: 3, size: 32, spans: gaps, inputs: dtype),
+        make("gaps", queries: 83, keys: 71, heads: 3, size: 32, spans: gaps, inputs: dtype, to: dtype),
+        make("odd head", queries: 19, keys: 23, heads: 3, size: 5, to: dtype),
         make("no spans", queries: 5, keys: 7, heads: 2, size: 32, spans: [], inputs: dtype),
         make("one query, one key", queries: 1, keys: 1, heads: 1, size: 64, inputs: dtype),
         make("one key", queries: 67, keys: 1, heads: 2, size: 64, inputs: dtype),
@@ -219,6 +222,9 @@ extension Attention: OpCases {
         RelationCells(firstToken: 21 * area, images: 7, height: 30, width: 52), keys: 101, heads: 12, size: 128,
         lastKeyCount: 412, purpose: .benchmark),
       relativePosition("text encoder", 512, keys: 512, heads: 64, size: 64, .bf16, purpose: .benchmark),
+      make(
+        "self-attention 480x832x81, 7 conditions", queries: 28 * area, keys: 28 * area, heads: 12, size: 128,
+        spans: spans, inputs: .f16, to: .f16, purpose: .benchmark),
       make("VAE 480x832, one frame", queries: 6240, keys: 6240, heads: 1, size: 384, purpose: .benchmark),
     ]
   }

@@ -14,6 +14,16 @@ extension Elementwise: OpCases {
         }
       }
     }
+    for dtype: DType in [.f16, .bf16] {
+      for (kind, a, b): (Elementwise.Kind, Shape, Shape) in [
+        (.multiply, [7, 13], [7, 13]), (.multiply, [3, 6, 257], [1, 6, 257]), (.add, [1031], [1]),
+      ] {
+        cases.append(
+          OpCase(
+            "\(kind) \(a) and \(b) to \(dtype.rawValue)", Elementwise(kind, dtype: dtype), [.init(a), .init(b)],
+            dtype: dtype))
+      }
+    }
     let tokens: Shape = [32760, 1536]
     cases.append(
       OpCase("residual 480x832x81", Elementwise(.add), [.init(tokens), .init(tokens)], purpose: .benchmark))

@@ -17,7 +17,7 @@ extension LayerNorm: OpCases {
     cases.append(OpCase("mean 1000, 16384 wide", op, [.init([2, 16384], .f32, far)]))
     cases.append(OpCase("constant row", op, [.init([2, 97], .f32, .values([Float](repeating: 3, count: 194)))]))
     cases.append(OpCase("deviation below √ε", op, [.init([4, 1536], .f32, .normal(deviation: 1e-4))]))
-    cases += modulatedCases
+    cases += modulatedCases + halfCases
     let tokens: Shape = [32760, 1536]
     cases.append(OpCase("transformer 480x832x81", op, [.init(tokens)], purpose: .benchmark))
     cases.append(
@@ -27,6 +27,30 @@ extension LayerNorm: OpCases {
         "modulated 480x832x81", LayerNorm(epsilon: 1e-6, modulation: Modulate(shiftRow: 0, scaleRow: 1)),
         [.init(tokens), .init([6, 1536])], purpose: .benchmark))
     return cases
+  }
+
+  /// With results in f16 and bf16: plain, affine and modulated.
+  private static var halfCases: [OpCase] {
+    [DType.f16, .bf16].flatMap { dtype in
+      [[1, 2], [17, 7], [7, 65], [2, 3, 384], [3, 1536], [0, 4]].flatMap { (shape: Shape) in
+        let modulated = LayerNorm(epsilon: 1e-6, modulation: Modulate(shiftRow: 3, scaleRow: 4), dtype: dtype)
+        let weight = OpCase.Input([shape[-1]])
+        return [
+          OpCase(
+            "plain \(shape) to \(dtype.rawValue)", LayerNorm(epsilon: 1e-6, dtype: dtype), [.init(shape)], dtype: dtype),
+          OpCase(
+            "affine \(shape) to \(dtype.rawValue)", LayerNorm(epsilon: 1e-6, dtype: dtype),
+            [.init(shape), weight, weight], dtype: dtype),
+          OpCase(
+            "modulated \(shape) to \(dtype.rawValue)", modulated, [.init(shape), .init([6, shape[-1]])], dtype: dtype),
+        ]
+      }
+    } + [
+      OpCase(
+        "modulated 480x832x81 to f16",
+        LayerNorm(epsilon: 1e-6, modulation: Modulate(shiftRow: 0, scaleRow: 1), dtype: .f16),
+        [.init([32760, 1536]), .init([6, 1536])], purpose: .benchmark)
+    ]
   }
 
   /// Scale and shift behind the norm: rows from both ends of tables of several lengths, and one row for both.

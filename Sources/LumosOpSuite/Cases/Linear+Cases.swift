@@ -4,10 +4,11 @@ import LumosTensor
 extension Linear: OpCases {
   public static var cases: [OpCase] { plainCases + epilogueCases + halfCases }
 
-  /// A case: x `[rows, depth]` of type `x`, weight `[width, depth]`, and a table of six rows for a gate.
+  /// A case: x `[rows, depth]` of type `x`, result of type `result`, weight `[width, depth]`, and a table of six rows for a gate.
   private static func make(
     _ rows: Int, _ depth: Int, _ width: Int, x: DType = .f32, bias: DType?, _ dtype: DType,
-    _ epilogue: Epilogue = .none, _ purpose: OpCase.Purpose = .parity, _ note: String = ""
+    _ epilogue: Epilogue = .none, _ purpose: OpCase.Purpose = .parity, _ note: String = "",
+    to result: DType = .f32
   ) -> OpCase {
     // Weights of deviation 1 / √depth keep the outputs near one, as those of a network do.
     let deviation = 1 / Float(depth).squareRoot()
@@ -16,6 +17,7 @@ extension Linear: OpCases {
     ]
     if let bias { inputs.append(.init([width], bias)) }
     var suffix = x == .f32 ? "" : ", x \(x.rawValue)"
+    if result != .f32 { suffix += " to \(result.rawValue)" }
     if let bias { suffix += ", bias \(bias.rawValue)" }
     switch epilogue {
     case .none: break
@@ -28,8 +30,8 @@ extension Linear: OpCases {
       inputs += [.init([rows, width]), .init([6, width])]
     }
     return OpCase(
-      "\(note)\(rows) x \(depth) x \(width), \(dtype.rawValue)\(suffix)", Linear(epilogue: epilogue), inputs,
-      dtype: dtype, purpose: purpose)
+      "\(note)\(rows) x \(depth) x \(width), \(dtype.rawValue)\(suffix)", Linear(epilogue: epilogue, dtype: result),
+      inputs, dtype: dtype, purpose: purpose)
   }
 
   /// Every epilogue in tiles and in rows; with and without bias, all edges, the table's first and last row.
@@ -92,6 +94,9 @@ extension Linear: OpCases {
         make(1, 1, 1, x: x, bias: nil, .f32), make(5, 1, 1, x: x, bias: .f32, .f32),
         make(64, 64, 128, x: x, bias: nil, x, .add), make(9, 31, 35, x: x, bias: .f32, .f32, .gatedAdd(gateRow: 5)),
         make(5, 8960, 33, x: x, bias: .f32, x),
+        make(67, 131, 139, x: x, bias: .f32, x, to: x), make(3, 131, 7, x: x, bias: .f32, x, to: x),
+        make(65, 17, 129, x: x, bias: nil, x, .activation(.geluTanh), to: x),
+        make(4, 33, 13, x: x, bias: .f32, x, .activation(.silu), to: x), make(33, 64, 97, bias: .f32, .f32, to: x),
         OpCase(
           "leading axes [2, 3, 5, 7] of \(x.rawValue) x 11", Linear(),
           [.init([2, 3, 5, 7], x), .init([11, 7], x), .init([11])], dtype: x),
@@ -105,7 +110,7 @@ extension Linear: OpCases {
           ]),
         make(
           32760, 1536, 8960, x: x, bias: .f32, x, .activation(.geluTanh), .benchmark,
-          "feed forward in 480x832x81: "),
+          "feed forward in 480x832x81: ", to: x),
         make(
           32760, 8960, 1536, x: x, bias: .f32, x, .gatedAdd(gateRow: 5), .benchmark, "feed forward out 480x832x81: "),
         make(32760, 1536, 1536, x: x, bias: .f32, x, .add, .benchmark, "cross-attention projection 480x832x81: "),

@@ -32,7 +32,12 @@ extension MultiLinear: OpCases {
       }
       cases += [
         make(4, [33], 3, 97, x: x, bias: nil, .f32),
-        make(3, [32760], 1536, 1536, x: x, bias: .f32, x, .benchmark, "query, key and value 480x832x81: "),
+        make(3, [67], 131, 139, x: x, bias: .f32, x, to: [.f32, .f32, x]),
+        make(5, [33], 35, 17, x: x, bias: nil, x, to: [x, .f32, .f16, .bf16, x]),
+        make(2, [3], 129, 6, x: x, bias: .f32, x, to: [.f32, x]),
+        make(
+          3, [32760], 1536, 1536, x: x, bias: .f32, x, .benchmark, "query, key and value 480x832x81: ",
+          to: [.f32, .f32, x]),
       ]
     }
 
@@ -45,10 +50,10 @@ extension MultiLinear: OpCases {
     return cases
   }
 
-  /// A case: `count` layers of x `[rows, depth]` of type `x` with weights `[width, depth]`.
+  /// A case: `count` layers, with results of types `results`, of x `[rows, depth]` of type `x` with weights `[width, depth]`.
   private static func make(
     _ count: Int, _ rows: [Int], _ depth: Int, _ width: Int, x: DType = .f32, bias: DType?, _ dtype: DType,
-    _ purpose: OpCase.Purpose = .parity, _ note: String = ""
+    _ purpose: OpCase.Purpose = .parity, _ note: String = "", to results: [DType]? = nil
   ) -> OpCase {
     // Weights of deviation 1 / √depth keep the outputs near one, as those of a network do.
     let deviation = 1 / Float(max(depth, 1)).squareRoot()
@@ -56,9 +61,11 @@ extension MultiLinear: OpCases {
     var inputs = [OpCase.Input(Shape(rows + [depth]), x)] + Array(repeating: weight, count: count)
     if let bias { inputs += Array(repeating: OpCase.Input([width], bias), count: count) }
     let suffix = (x == .f32 ? "" : ", x \(x.rawValue)") + (bias.map { ", bias \($0.rawValue)" } ?? "")
+    let types = results.map { " to " + $0.map(\.rawValue).joined(separator: ", ") } ?? ""
     let rows = rows.map(String.init).joined(separator: " x ")
     return OpCase(
-      "\(note)\(count) of \(rows) x \(depth) x \(width), \(dtype.rawValue)\(suffix)", MultiLinear(count: count), inputs,
+      "\(note)\(count) of \(rows) x \(depth) x \(width), \(dtype.rawValue)\(suffix)\(types)",
+      MultiLinear(dtypes: results ?? Array(repeating: .f32, count: count)), inputs,
       dtype: dtype, purpose: purpose)
   }
 }

@@ -3,11 +3,13 @@ import LumosTensor
 
 extension PooledQueries: OpCases {
   private static func make(
-    _ name: String, _ cells: RelationCells, width: Int, purpose: OpCase.Purpose = .parity
+    _ name: String, _ cells: RelationCells, width: Int, _ dtype: DType = .f32, purpose: OpCase.Purpose = .parity
   ) -> OpCase {
     OpCase(
-      "\(name), \(cells.firstToken) + \(cells.images) x \(cells.height) x \(cells.width), width \(width)",
-      PooledQueries(cells), [.init([cells.firstToken + cells.images * cells.area, width])], purpose: purpose)
+      "\(name), \(cells.firstToken) + \(cells.images) x \(cells.height) x \(cells.width), width \(width)"
+        + (dtype == .f32 ? "" : ", \(dtype.rawValue)"),
+      PooledQueries(cells), [.init([cells.firstToken + cells.images * cells.area, width], dtype)], dtype: dtype,
+      purpose: purpose)
   }
 
   public static var cases: [OpCase] {
@@ -18,6 +20,8 @@ extension PooledQueries: OpCases {
       make("padded twice", RelationCells(firstToken: 0, images: 3, height: 9, width: 13), width: 31),
       make("one row", RelationCells(firstToken: 7, images: 1, height: 1, width: 17), width: 129),
       make("cells of 4", RelationCells(firstToken: 2, images: 2, height: 5, width: 7, pool: 4), width: 16),
+      make("padded columns", RelationCells(firstToken: 11, images: 2, height: 6, width: 10), width: 48, .f16),
+      make("padded columns", RelationCells(firstToken: 11, images: 2, height: 6, width: 10), width: 47, .bf16),
       make("no images", RelationCells(firstToken: 5, images: 0, height: 6, width: 10), width: 16),
       make(
         "480x832x81, 7 conditions", RelationCells(firstToken: 32760, images: 7, height: 30, width: 52), width: 1536,

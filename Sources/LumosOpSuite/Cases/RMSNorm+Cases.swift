@@ -15,25 +15,40 @@ extension RMSNorm: OpCases {
     cases.append(OpCase("mean square near ε", op, [small, .init([257])]))
     cases.append(
       OpCase("zero row", op, [.init([2, 5], .f32, .values([0, 0, 0, 0, 0, 1, 2, 3, 4, 5])), .init([5])]))
-    cases += rotaryCases
+    cases += rotaryCases + halfCases
     for (name, shape): (String, Shape) in [("query 480x832x81", [32760, 1536]), ("text encoder", [512, 4096])] {
       cases.append(OpCase(name, op, [.init(shape), .init([shape[1]], .bf16)], dtype: .bf16, purpose: .benchmark))
     }
     cases.append(rotary("480x832x81", rows: 32760, heads: 12, size: 128, .bf16, purpose: .benchmark))
+    cases.append(rotary("480x832x81", rows: 32760, heads: 12, size: 128, .bf16, to: .f16, purpose: .benchmark))
     return cases
   }
 
   /// The norm over a row of all heads, then pairs of channels turned.
   private static func rotary(
     _ name: String, rows: Int, heads: Int, size: Int, _ dtype: DType = .f32, _ fill: OpCase.Fill = .normal(),
-    purpose: OpCase.Purpose = .parity
+    to result: DType = .f32, purpose: OpCase.Purpose = .parity
   ) -> OpCase {
     let table = OpCase.Input([rows, size / 2], .f32, .uniform(lower: -1, upper: 1))
     return OpCase(
-      "rotary, \(name), \(rows) rows, \(heads) x \(size), \(dtype.rawValue)",
-      RMSNorm(epsilon: 1e-6, rotary: Rotary(heads: heads)),
+      "rotary, \(name), \(rows) rows, \(heads) x \(size), \(dtype.rawValue)\(result == .f32 ? "" : " to \(result.rawValue)")",
+      RMSNorm(epsilon: 1e-6, rotary: Rotary(heads: heads), dtype: result),
       [.init([rows, heads * size], .f32, fill), .init([heads * size], dtype), table, table], dtype: dtype,
       purpose: purpose)
+  }
+
+  /// With results in f16 and bf16.
+  private static var halfCases: [OpCase] {
+    [DType.f16, .bf16].flatMap { dtype in
+      [[1, 2], [17, 7], [5, 63], [2, 3, 384], [3, 1536], [0, 4]].map { (shape: Shape) in
+        OpCase(
+          "\(shape) to \(dtype.rawValue)", RMSNorm(epsilon: 1e-6, dtype: dtype), [.init(shape), .init([shape[-1]])],
+          dtype: dtype)
+      } + [
+        rotary("primes", rows: 37, heads: 3, size: 14, to: dtype),
+        rotary("model's head", rows: 5, heads: 12, size: 128, .f16, to: dtype),
+      ]
+    }
   }
 
   private static var rotaryCases: [OpCase] {

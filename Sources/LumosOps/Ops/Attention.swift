@@ -54,15 +54,25 @@ public struct Attention: OpDescriptor {
   /// How many identical keys the very last key stands for: `ln` of it is added to that key's scores. Exact folding of
   /// text padding: all padding keys are equal, so one of them with this count gives the same softmax.
   public let lastKeyCount: Int
+  /// Type of the output: f32, or f16 or bf16 as `Convert` makes them. The fusion pass moves it in here.
+  public let dtype: DType
   /// What `lastKeyCount` adds to the last key's scores.
   public var lastKeyWeight: Double { Maths.log(Double(lastKeyCount)) }
 
-  public init(heads: Int, scale: Float, spans: [Span], bias: Bias = .none, lastKeyCount: Int = 1) {
+  public init(
+    heads: Int, scale: Float, spans: [Span], bias: Bias = .none, lastKeyCount: Int = 1, dtype: DType = .f32
+  ) {
     self.heads = heads
     self.scale = scale
     self.spans = spans
     self.bias = bias
     self.lastKeyCount = lastKeyCount
+    self.dtype = dtype
+  }
+
+  /// The same with an output of another type.
+  public func making(_ dtype: DType) -> Attention {
+    Attention(heads: heads, scale: scale, spans: spans, bias: bias, lastKeyCount: lastKeyCount, dtype: dtype)
   }
 
   public func outputTypes(_ inputs: [TensorType]) throws(OpError) -> [TensorType] {
@@ -92,7 +102,8 @@ public struct Attention: OpDescriptor {
       try require(cells.firstToken + cells.images * cells.area == q[0], "cells \(cells) for \(q[0]) queries")
     case .relativePosition(let buckets): try requireWeight(inputs[3], "bias table", [buckets.count, heads])
     }
-    return [TensorType(q, .f32)]
+    try requireResult(dtype)
+    return [TensorType(q, dtype)]
   }
 
   /// Queries, head by head, are read by the workgroup that writes their results, before it does.
@@ -106,14 +117,14 @@ public struct Attention: OpDescriptor {
   /// exponential be wrong by some 20 units in the last place.
   ///
   /// With half inputs the bound leaves room for rounded probabilities, whose relative errors are between 2⁻¹²/√3 and
-  /// 2⁻¹¹/√3 in the root mean square for f16, 8 times that for bf16: a NMSE of 2e-8 to 8e-8, or 1.3e-6 to 5e-6.
+  /// 2⁻¹¹/√3 in the root mean square for f16, 8 times that for bf16: a NMSE of 2e-8 to 8e-8, or 1.3e-6 to 5e-6. Such
+  /// differences tip one result in three to its neighbour where results are half too, which doubles the error.
   public func errorBound(_ inputs: [TensorType], dtype: DType) -> Double {
     switch inputs[0].dtype {
-    case .f16: return 2e-7
-    case .bf16: return 1e-5
-    default: break
+    case .f16: self.dtype == .f32 ? 2e-7 : 5e-7
+    case .bf16: 1e-5
+    default: bound(spans.contains { $0.keyEnd - $0.keyStart > 4096 } ? 1e-10 : 1e-11, roundedTo: self.dtype)
     }
-    return spans.contains { $0.keyEnd - $0.keyStart > 4096 } ? 1e-10 : 1e-11
   }
 }
 

@@ -22,20 +22,12 @@ public struct ChannelNorm: OpDescriptor {
     try requireActivation(inputs[0], "x")
     try require(inputs[0].shape.rank >= 1, "x has no axis")
     try requireWeight(inputs[1], "gamma", [inputs[0].shape[-1]])
-    try require([.f32, .f16, .bf16].contains(dtype), "makes f32, f16 or bf16, not \(dtype.rawValue)")
+    try requireResult(dtype)
     return [TensorType(inputs[0].shape, dtype)]
   }
 
   public func flops(_ inputs: [TensorType]) -> Int { (activation == nil ? 4 : 12) * inputs[0].shape.count }
 
   /// 1e-14 was seen on the device; Vulkan lets roots and quotients be wrong by 2 to 3 units in the last place.
-  /// Where the output is rounded, a difference in the last place of float32 may tip a number to its neighbour: one in a
-  /// hundred here, some in a million as a rule.
-  public func errorBound(_ inputs: [TensorType], dtype: DType) -> Double {
-    switch self.dtype {
-    case .f16: 1e-8
-    case .bf16: 5e-7
-    default: 1e-12
-    }
-  }
+  public func errorBound(_ inputs: [TensorType], dtype: DType) -> Double { bound(1e-12, roundedTo: self.dtype) }
 }

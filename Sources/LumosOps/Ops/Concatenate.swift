@@ -1,6 +1,6 @@
 import LumosTensor
 
-/// Two float32 tensors one behind the other along the outermost axis; the other axes are equal.
+/// Two tensors one behind the other along the outermost axis, both f32, f16 or bf16; the other axes are equal.
 public struct Concatenate: OpDescriptor {
   public static let name = "Concatenate"
 
@@ -9,14 +9,14 @@ public struct Concatenate: OpDescriptor {
   public func outputTypes(_ inputs: [TensorType]) throws(OpError) -> [TensorType] {
     try require(inputs, count: 2...2)
     let (a, b) = (inputs[0], inputs[1])
-    try requireActivation(a, "first")
-    try requireActivation(b, "second")
+    try requireFactor(a, "first")
+    try require(a.dtype == b.dtype, "\(a.dtype.rawValue) and \(b.dtype.rawValue)")
     try require(
       a.shape.rank > 0 && a.shape.dimensions.dropFirst() == b.shape.dimensions.dropFirst(),
       "\(a.shape) and \(b.shape) differ beyond the first axis")
     var dimensions = a.shape.dimensions
     dimensions[0] += b.shape[0]
-    return [TensorType(Shape(dimensions), .f32)]
+    return [TensorType(Shape(dimensions), a.dtype)]
   }
 
   public func flops(_ inputs: [TensorType]) -> Int { 0 }

@@ -10,8 +10,13 @@ public struct Elementwise: OpDescriptor {
 
   /// The operation applied.
   public let kind: Kind
+  /// Type of the output: f32, or f16 or bf16 as `Convert` makes them. The fusion pass moves it in here.
+  public let dtype: DType
 
-  public init(_ kind: Kind) { self.kind = kind }
+  public init(_ kind: Kind, dtype: DType = .f32) {
+    self.kind = kind
+    self.dtype = dtype
+  }
 
   public func outputTypes(_ inputs: [TensorType]) throws(OpError) -> [TensorType] {
     try require(inputs, count: 2...2)
@@ -21,7 +26,8 @@ public struct Elementwise: OpDescriptor {
       inputs[1].shape.count == 0
         ? inputs[0].shape.count == 0 : inputs[0].shape.count.isMultiple(of: inputs[1].shape.count),
       "b \(inputs[1].shape) does not repeat into a \(inputs[0].shape)")
-    return [inputs[0]]
+    try requireResult(dtype)
+    return [TensorType(inputs[0].shape, dtype)]
   }
 
   /// b goes along with a row by row, or repeats within a row.
@@ -36,4 +42,7 @@ public struct Elementwise: OpDescriptor {
   public func inPlaceInputs(_ inputs: [TensorType]) -> [Int] { inputs[1] == inputs[0] ? [0, 1] : [0] }
 
   public func flops(_ inputs: [TensorType]) -> Int { inputs[0].shape.count }
+
+  /// One rounding.
+  public func errorBound(_ inputs: [TensorType], dtype: DType) -> Double { bound(1e-13, roundedTo: self.dtype) }
 }

@@ -10,10 +10,13 @@ public struct LayerNorm: OpDescriptor {
   public let epsilon: Float
   /// Scale and shift that follow, or nil.
   public let modulation: Modulate?
+  /// Type of the output: f32, or f16 or bf16 as `Convert` makes them. The fusion pass moves it in here.
+  public let dtype: DType
 
-  public init(epsilon: Float, modulation: Modulate? = nil) {
+  public init(epsilon: Float, modulation: Modulate? = nil, dtype: DType = .f32) {
     self.epsilon = epsilon
     self.modulation = modulation
+    self.dtype = dtype
   }
 
   /// Whether there are weight and bias among this many inputs.
@@ -28,7 +31,8 @@ public struct LayerNorm: OpDescriptor {
       try requireWeight(input, role, [inputs[0].shape[-1]])
     }
     if let modulation { _ = try modulation.outputTypes([inputs[0], inputs[inputs.count - 1]]) }
-    return [inputs[0]]
+    try requireResult(dtype)
+    return [TensorType(inputs[0].shape, dtype)]
   }
 
   public func rowInputs(_ inputs: [TensorType]) -> Set<Int>? { inputs[0].shape.rank > 1 ? [0] : nil }
@@ -36,5 +40,5 @@ public struct LayerNorm: OpDescriptor {
   public func flops(_ inputs: [TensorType]) -> Int { (modulation == nil ? 8 : 11) * inputs[0].shape.count }
 
   /// 1e-14 was seen on the device; Vulkan lets roots and quotients be wrong by 2 to 3 units in the last place.
-  public func errorBound(_ inputs: [TensorType], dtype: DType) -> Double { 1e-12 }
+  public func errorBound(_ inputs: [TensorType], dtype: DType) -> Double { bound(1e-12, roundedTo: self.dtype) }
 }

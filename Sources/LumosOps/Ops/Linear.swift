@@ -31,8 +31,14 @@ public struct Linear: OpDescriptor {
 
   /// What happens to y on its way out.
   public let epilogue: Epilogue
+  /// Type of the output: f32, or f16 or bf16 as `Convert` makes them where there is no residual. The fusion pass moves it
+  /// in here.
+  public let dtype: DType
 
-  public init(epilogue: Epilogue = .none) { self.epilogue = epilogue }
+  public init(epilogue: Epilogue = .none, dtype: DType = .f32) {
+    self.epilogue = epilogue
+    self.dtype = dtype
+  }
 
   /// Whether there is a bias among this many inputs.
   public func hasBias(inputCount: Int) -> Bool { inputCount - epilogue.operandCount == 3 }
@@ -54,8 +60,10 @@ public struct Linear: OpDescriptor {
     let outputs = inputs[1].shape[0]
     try requireWeight(inputs[1], "weight", [outputs, width])
     if hasBias(inputCount: inputs.count) { try requireWeight(inputs[2], "bias", [outputs]) }
-    let output = TensorType(Shape(inputs[0].shape.dimensions.dropLast() + [outputs]), .f32)
+    let output = TensorType(Shape(inputs[0].shape.dimensions.dropLast() + [outputs]), dtype)
+    try requireResult(dtype)
     if extra > 0 {
+      try require(dtype == .f32, "a sum with a residual is f32, not \(dtype.rawValue)")
       let residual = inputs[inputs.count - extra]
       try require(residual == output, "residual \(residual) for output \(output)")
     }
@@ -94,7 +102,7 @@ public struct Linear: OpDescriptor {
   /// That of the sum (`sumErrorBound`). An epilogue adds its own.
   public func errorBound(_ inputs: [TensorType], dtype: DType) -> Double {
     let sum = Self.sumErrorBound(inner: inputs[0].shape[-1], factors: inputs[0].dtype)
-    guard case .activation(let kind) = epilogue else { return sum }
-    return sum + Activation(kind).errorBound([], dtype: dtype)
+    guard case .activation(let kind) = epilogue else { return bound(sum, roundedTo: self.dtype) }
+    return bound(sum + Activation(kind).errorBound([], dtype: dtype), roundedTo: self.dtype)
   }
 }

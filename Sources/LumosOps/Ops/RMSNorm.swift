@@ -10,10 +10,13 @@ public struct RMSNorm: OpDescriptor {
   public let epsilon: Float
   /// Rotary positions that follow, or nil.
   public let rotary: Rotary?
+  /// Type of the output: f32, or f16 or bf16 as `Convert` makes them. The fusion pass moves it in here.
+  public let dtype: DType
 
-  public init(epsilon: Float, rotary: Rotary? = nil) {
+  public init(epsilon: Float, rotary: Rotary? = nil, dtype: DType = .f32) {
     self.epsilon = epsilon
     self.rotary = rotary
+    self.dtype = dtype
   }
 
   public func outputTypes(_ inputs: [TensorType]) throws(OpError) -> [TensorType] {
@@ -22,7 +25,8 @@ public struct RMSNorm: OpDescriptor {
     try require(inputs[0].shape.rank >= 1, "x has no axis")
     try requireWeight(inputs[1], "weight", [inputs[0].shape[-1]])
     if let rotary { _ = try rotary.outputTypes([inputs[0], inputs[2], inputs[3]]) }
-    return [inputs[0]]
+    try requireResult(dtype)
+    return [TensorType(inputs[0].shape, dtype)]
   }
 
   public func rowInputs(_ inputs: [TensorType]) -> Set<Int>? {
@@ -32,5 +36,5 @@ public struct RMSNorm: OpDescriptor {
   public func flops(_ inputs: [TensorType]) -> Int { (rotary == nil ? 4 : 7) * inputs[0].shape.count }
 
   /// 1e-14 was seen on the device; Vulkan lets roots and quotients be wrong by 2 to 3 units in the last place.
-  public func errorBound(_ inputs: [TensorType], dtype: DType) -> Double { 1e-12 }
+  public func errorBound(_ inputs: [TensorType], dtype: DType) -> Double { bound(1e-12, roundedTo: self.dtype) }
 }

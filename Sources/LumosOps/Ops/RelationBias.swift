@@ -2,7 +2,8 @@ import LumosTensor
 
 /// MCAM's bias per cell: `ratio · |scale · q̄ · k| · w[image]` (MODEL.md 9.3 and 9.5).
 ///
-/// Inputs pooled queries `[images·cells, heads·d]`, text keys `[keys, heads·d]`, template weights `[images, keys]`;
+/// Inputs pooled queries `[images·cells, heads·d]`, text keys `[keys, heads·d]` (f32, f16 or
+/// bf16, which widen exactly), template weights `[images, keys]`;
 /// output `[images·cells, heads, keys]`.
 public struct RelationBias: OpDescriptor {
   public static let name = "RelationBias"
@@ -21,9 +22,9 @@ public struct RelationBias: OpDescriptor {
 
   public func outputTypes(_ inputs: [TensorType]) throws(OpError) -> [TensorType] {
     try require(inputs, count: 3...3)
-    for (input, role) in zip(inputs, ["pooled queries", "keys", "weights"]) {
-      try requireActivation(input, role, rank: 2)
-    }
+    try requireActivation(inputs[0], "pooled queries", rank: 2)
+    try requireFactor(inputs[1], "keys", rank: 2)
+    try requireActivation(inputs[2], "weights", rank: 2)
     let (q, k, w) = (inputs[0].shape, inputs[1].shape, inputs[2].shape)
     try require(q[1] == k[1] && heads > 0 && q[1] % heads == 0, "pooled queries \(q), keys \(k), \(heads) heads")
     try require(w[1] == k[0] && w[0] > 0 && q[0] % w[0] == 0, "weights \(w) for \(q[0]) cells and \(k[0]) keys")

@@ -44,19 +44,19 @@ struct LinearSize {
 
   private static func rows(of output: TensorType) -> Int { output.shape.dimensions.dropLast().reduce(1, *) }
 
-  /// How `variant`, which is `matrix` or `tiles`, makes `layers` layers in one dispatch.
+  /// How `variant`, which is `matrix` or `tiles`, makes layers with results of these types in one dispatch.
   func tiles(
-    _ variant: String, weight: DType, bias: DType?, epilogue: Linear.Epilogue = .none, layers: Int = 1,
+    _ variant: String, weight: DType, bias: DType?, epilogue: Linear.Epilogue = .none, results: [DType],
     _ device: DeviceProfile
   ) -> TiledProduct {
     TiledProduct(
-      variant, .init(rows: rows, columns: width, inner: depth), .init(left: dtype, weight: weight, bias: bias),
-      epilogue: epilogue, products: layers, device)
+      variant, .init(rows: rows, columns: width, inner: depth),
+      .init(left: dtype, weight: weight, bias: bias, results: results), epilogue: epilogue, device)
   }
 
-  /// Specialisation constants of the kernel `vector`.
-  func vectorSpecialization(bias: DType?, epilogue: Linear.Epilogue = .none) -> [UInt32] {
-    [ElementType.code(bias), epilogue.constant, ElementType.code(dtype)]
+  /// Specialisation constants of the kernel `vector`; `results` are one type, or one for each layer.
+  func vectorSpecialization(bias: DType?, epilogue: Linear.Epilogue = .none, results: [DType]) -> [UInt32] {
+    [ElementType.code(bias), epilogue.constant, ElementType.code(dtype), ElementType.code(results)]
   }
 
   /// Workgroups of the kernel `vector`.
@@ -76,6 +76,6 @@ struct LinearSize {
   /// Bytes of x before row `row`.
   func readOffset(_ row: Int) -> Int { row * depth * dtype.byteCount }
 
-  /// Bytes of y, and of a residual, before row `row`.
-  func writeOffset(_ row: Int) -> Int { row * width * 4 }
+  /// Bytes of a result of type `dtype`, and of a residual, before row `row`.
+  func writeOffset(_ row: Int, _ dtype: DType = .f32) -> Int { row * width * dtype.byteCount }
 }

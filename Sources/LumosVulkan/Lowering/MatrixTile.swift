@@ -104,11 +104,13 @@ struct MatrixTile: Hashable {
     buffers = 2 * pairBytes <= device.sharedMemoryBytes ? 2 : 1
   }
 
-  /// Specialisation constants 0 to 11 of the shader, for a right operand that is stored as `weight`.
-  func specialization(weight: DType, bias: DType?, epilogue: Linear.Epilogue = .none) -> [UInt32] {
+  /// Specialisation constants 0 to 12 of the shader.
+  func specialization(_ types: TiledProduct.Types, _ epilogue: Linear.Epilogue = .none) -> [UInt32] {
     let sizes = [
       invocations, shape.m, shape.n, shape.k, rows, columns, shareRows, shareColumns, buffers,
     ]
-    return sizes.map(UInt32.init) + [ElementType.code(bias), epilogue.constant, ElementType.code(weight)]
+    return sizes.map(UInt32.init) + [
+      ElementType.code(types.bias), epilogue.constant, ElementType.code(types.weight), ElementType.code(types.results),
+    ]
   }
 }

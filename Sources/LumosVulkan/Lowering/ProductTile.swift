@@ -44,11 +44,11 @@ struct ProductTile: Hashable {
     depth = inner <= 4 ? 4 : inner <= 8 || best.rows > 64 ? 8 : 16
   }
 
-  /// Specialisation constants 0 to 6 of the shader, for a left operand of type `left`.
-  func specialization(left: DType, bias: DType?, epilogue: Linear.Epilogue = .none) -> [UInt32] {
+  /// Specialisation constants 0 to 7 of the shader.
+  func specialization(_ types: TiledProduct.Types, _ epilogue: Linear.Epilogue = .none) -> [UInt32] {
     [
-      UInt32(rows), UInt32(columns), UInt32(depth), UInt32(lanes), ElementType.code(bias), epilogue.constant,
-      ElementType.code(left),
+      UInt32(rows), UInt32(columns), UInt32(depth), UInt32(lanes), ElementType.code(types.bias), epilogue.constant,
+      ElementType.code(types.left), ElementType.code(types.results),
     ]
   }
 }
@@ -65,6 +65,9 @@ enum ElementType {
     case let other?: preconditionFailure("a tensor of \(other.rawValue)")
     }
   }
+
+  /// The specialisation constant for several tensors: four bits each, the first in the lowest.
+  static func code(_ dtypes: [DType]) -> UInt32 { dtypes.reversed().reduce(0) { $0 << 4 | code($1) } }
 }
 
 extension Linear.Epilogue {

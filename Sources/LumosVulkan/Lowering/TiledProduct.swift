@@ -19,6 +19,8 @@ struct TiledProduct {
     var weight: DType
     /// What is added to each column, if anything.
     var bias: DType?
+    /// Results of one size that one dispatch makes.
+    var results: [DType] = [.f32]
   }
 
   /// The kernel's name, less that of the op: its variant and the type that it is made for.
@@ -30,23 +32,23 @@ struct TiledProduct {
   /// Columns of a tile.
   let columns: Int
 
-  /// The product by `variant`, which is `matrix` or `tiles`; `products` of this size in one dispatch.
+  /// The product by `variant`, which is `matrix` or `tiles`.
   init(
-    _ variant: String, _ size: Size, _ types: Types, epilogue: Linear.Epilogue = .none, products: Int = 1,
+    _ variant: String, _ size: Size, _ types: Types, epilogue: Linear.Epilogue = .none,
     _ device: DeviceProfile
   ) {
     if variant == "matrix",
       let tile = MatrixTile(
-        rows: size.rows, columns: size.columns, dtype: types.left, device, products: products)
+        rows: size.rows, columns: size.columns, dtype: types.left, device, products: types.results.count)
     {
       kernel = "matrix.\(types.left.variant)"
-      specialization = tile.specialization(weight: types.weight, bias: types.bias, epilogue: epilogue)
+      specialization = tile.specialization(types, epilogue)
       (rows, columns) = (tile.rows, tile.columns)
     } else {
       let tile = ProductTile(
-        rows: size.rows, columns: size.columns, inner: size.inner, device, products: products)
+        rows: size.rows, columns: size.columns, inner: size.inner, device, products: types.results.count)
       kernel = "tiles.\(types.weight.variant)"
-      specialization = tile.specialization(left: types.left, bias: types.bias, epilogue: epilogue)
+      specialization = tile.specialization(types, epilogue)
       (rows, columns) = (tile.rows, tile.columns)
     }
   }

@@ -39,7 +39,8 @@ extension Attention: VulkanLowering {
       lastKeyCount > 1 && keys > 0 ? [.count(keys - 1), .float(Float(lastKeyWeight))] : [.uint(.max), .float(0)]
     return slices(work, headSize: size, flopsPerDispatch: flopsPerDispatch).map { slice in
       Dispatch(
-        "Attention.\(kernel)", specialization: tile.specialization + [ElementType.code(types.inputs[0].dtype)],
+        "Attention.\(kernel)",
+        specialization: tile.specialization + [ElementType.code(types.inputs[0].dtype), ElementType.code(dtype)],
         push: [
           .input(0), .input(1), .input(2), operand, .constants, .output(0),
           .count(heads), .count(work.count), .count(slice.lowerBound), .count(slice.count), .float(scale),

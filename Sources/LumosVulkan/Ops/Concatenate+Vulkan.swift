@@ -5,7 +5,7 @@ extension Concatenate: VulkanLowering {
     let count = try types.indexableCount(of: self)
     return [
       Dispatch(
-        "Concatenate",
+        "Concatenate", specialization: [ElementType.code(types.outputs[0].dtype)],
         push: [.input(0), .input(1), .output(0), .count(count), .count(types.inputs[0].shape.count)],
         grid: .elements(count, device))
     ]

@@ -5,7 +5,7 @@ extension Elementwise: VulkanLowering {
     let count = types.inputs[0].shape.count
     return [
       Dispatch(
-        "Elementwise.\(kind.rawValue).\(types.inputs[1].dtype.variant)",
+        "Elementwise.\(kind.rawValue).\(types.inputs[1].dtype.variant)", specialization: [ElementType.code(dtype)],
         push: [.input(0), .input(1), .output(0), .count(count), .count(types.inputs[1].shape.count)],
         grid: .folded((count + 127) / 128, device))
     ]

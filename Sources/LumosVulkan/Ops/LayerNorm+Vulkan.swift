@@ -12,7 +12,8 @@ extension LayerNorm: VulkanLowering {
     func row(_ index: Int?) -> PushWord { index.map { .input(table, offset: 4 * $0 * width) } ?? .null }
     return [
       Dispatch(
-        "LayerNorm.\(variant)", specialization: [UInt32(kernel.lanes), modulation == nil ? 0 : 1],
+        "LayerNorm.\(variant)",
+        specialization: [UInt32(kernel.lanes), modulation == nil ? 0 : 1, ElementType.code(dtype)],
         push: [
           .input(0), isAffine ? .input(1) : .null, isAffine ? .input(2) : .null, row(modulation?.scaleRow),
           row(modulation?.shiftRow), .output(0), .count(rows), .count(width), .float(epsilon),

@@ -34,7 +34,7 @@ extension Linear: VulkanLowering {
     func operands(_ first: Int) -> [PushWord] {
       [
         .input(0, offset: size.readOffset(first)), .input(1), bias == nil ? .null : .input(2),
-        .output(0, offset: size.writeOffset(first)),
+        .output(0, offset: size.writeOffset(first, dtype)),
       ] + epilogueOperands(inputCount: types.inputs.count, residualOffset: size.writeOffset(first), width: size.width)
     }
 
@@ -43,13 +43,14 @@ extension Linear: VulkanLowering {
       return [
         Dispatch(
           "Linear.vector.\(weight.dtype.variant)",
-          specialization: size.vectorSpecialization(bias: bias, epilogue: epilogue),
+          specialization: size.vectorSpecialization(bias: bias, epilogue: epilogue, results: [dtype]),
           push: operands(0) + [.count(size.width), .count(size.depth), .count(size.vectorGroups)],
           grid: .folded(size.vectorGroups, device))
       ]
     }
 
-    let tile = size.tiles(variant, weight: weight.dtype, bias: bias, epilogue: epilogue, device)
+    let tile = size.tiles(
+      variant, weight: weight.dtype, bias: bias, epilogue: epilogue, results: [dtype], device)
     return size.slices(tile, layers: 1, device, flopsPerDispatch: flopsPerDispatch).map { slice in
       Dispatch(
         "Linear.\(tile.kernel)", specialization: tile.specialization,

@@ -42,7 +42,7 @@ extension MultiLinear: VulkanLowering {
       }
       return [.input(0, offset: size.readOffset(first))] + places { .input(1 + $0) }
         + places { bias == nil ? .null : .input(1 + count + $0) }
-        + places { .output($0, offset: size.writeOffset(first)) }
+        + places { .output($0, offset: size.writeOffset(first, dtypes[$0])) }
     }
     func sizes(rows: Int) -> [PushWord] {
       [.count(rows), .count(size.width), .count(size.depth), .count(isVector ? size.vectorGroups : 0)]
@@ -52,17 +52,18 @@ extension MultiLinear: VulkanLowering {
       $0..<min($0 + Self.layersPerDispatch, count)
     }
     return groups.flatMap { layers -> [Dispatch] in
+      let results = Array(dtypes[layers])
       if isVector {
         let grid = Grid.folded(size.vectorGroups, device)
         return [
           Dispatch(
             "MultiLinear.vector.\(weight.dtype.variant)",
-            specialization: size.vectorSpecialization(bias: bias),
+            specialization: size.vectorSpecialization(bias: bias, results: results),
             push: operands(layers, 0) + sizes(rows: size.rows), grid: Grid(grid.x, grid.y, layers.count),
             overlapsPrevious: layers.lowerBound > 0)
         ]
       }
-      let tile = size.tiles(variant, weight: weight.dtype, bias: bias, layers: layers.count, device)
+      let tile = size.tiles(variant, weight: weight.dtype, bias: bias, results: results, device)
       return size.slices(tile, layers: layers.count, device, flopsPerDispatch: flopsPerDispatch).map { slice in
         Dispatch(
           "MultiLinear.\(tile.kernel)", specialization: tile.specialization,

@@ -6,7 +6,7 @@ extension PooledQueries: VulkanLowering {
     guard count > 0 else { return [] }
     return [
       Dispatch(
-        "PooledQueries",
+        "PooledQueries", specialization: [ElementType.code(types.inputs[0].dtype)],
         push: [
           .input(0), .output(0), .count(count), .count(types.outputs[0].shape[1]), .count(cells.firstToken),
           .count(cells.height), .count(cells.width), .count(cells.pool), .count(cells.rows), .count(cells.columns),

@@ -9,7 +9,8 @@ extension RMSNorm: VulkanLowering {
     let pairs = rotary.map { width / $0.heads / 2 } ?? 0
     return [
       Dispatch(
-        "RMSNorm.\(types.inputs[1].dtype.variant)", specialization: [UInt32(kernel.lanes), rotary == nil ? 0 : 1],
+        "RMSNorm.\(types.inputs[1].dtype.variant)",
+        specialization: [UInt32(kernel.lanes), rotary == nil ? 0 : 1, ElementType.code(dtype)],
         push: [
           .input(0), .input(1), rotary == nil ? .null : .input(2), rotary == nil ? .null : .input(3), .output(0),
           .count(rows), .count(width), .float(epsilon),

@@ -10,7 +10,7 @@ extension RelationBias: VulkanLowering {
     let (cellTiles, keyTiles) = (ceilingDivide(cells, Self.tile), ceilingDivide(keys, Self.tile))
     return [
       Dispatch(
-        "RelationBias",
+        "RelationBias", specialization: [ElementType.code(types.inputs[1].dtype)],
         push: [
           .input(0), .input(1), .input(2), .output(0), .count(cells), .count(keys), .count(heads),
           .count(types.inputs[0].shape[1] / heads), .count(cells / types.inputs[2].shape[0]),
