@@ -19,23 +19,11 @@
 //
 // The includer defines what the left operand is (fetch_left). FACTOR_BF16 makes factors bf16 instead of f16.
 #extension GL_EXT_control_flow_attributes : require
-#extension GL_EXT_buffer_reference_uvec2 : require
-#extension GL_KHR_shader_subgroup_basic : require
-#extension GL_KHR_memory_scope_semantics : require
-#extension GL_KHR_cooperative_matrix : require
 #include "Common/types.glsl"
 #include "Common/typed.glsl"
 #include "Common/epilogue.glsl"
-
-#if defined(FACTOR_BF16)
-#extension GL_EXT_bfloat16 : require
-#define FACTOR bfloat16_t
-const uint FACTOR_TYPE = TYPE_BF16;
-#else
-#extension GL_EXT_shader_explicit_arithmetic_types_float16 : require
-#define FACTOR float16_t
-const uint FACTOR_TYPE = TYPE_F16;
-#endif
+#include "Common/factors.glsl"
+#include "Common/words.glsl"
 
 layout(local_size_x_id = 0) in;
 layout(constant_id = 0) const uint INVOCATIONS = 128;
@@ -90,33 +78,6 @@ uint left_absent = 0;
 
 uint line() { return gl_LocalInvocationIndex / WORDS; }
 uint inner_offset() { return gl_LocalInvocationIndex % WORDS * 8; }
-
-layout(buffer_reference, scalar, buffer_reference_align = 16) readonly buffer WordsIn { uvec4 at[]; };
-layout(buffer_reference, scalar, buffer_reference_align = 16) buffer VectorsOut { vec4 at[]; };
-layout(buffer_reference, scalar, buffer_reference_align = 8) buffer PairsOut { uvec2 at[]; };
-
-// Whether rows of `pitch` elements, `per_word` of which take 16 bytes, can be read word by word.
-bool reads_words(FloatsIn x, uint pitch, uint per_word) { return (uvec2(x).x & 15) == 0 && pitch % per_word == 0; }
-
-// `at ..< at + 8` of 16-bit elements of which `count` are asked for; zeros in place of others.
-uvec4 load_halves(FloatsIn x, bool by_word, uint at, uint count) {
-  if (by_word && count >= 8) return WordsIn(x).at[at / 8];
-  uvec4 word = uvec4(0);
-  [[unroll]] for (uint i = 0; i < 8; i++) {
-    if (i < count) word[i / 2] |= uint(HalvesIn(x).at[at + i]) << (i % 2 * 16);
-  }
-  return word;
-}
-
-// `at ..< at + 4` of float32 elements, likewise.
-uvec4 load_floats(FloatsIn x, bool by_word, uint at, uint count) {
-  if (by_word && count >= 4) return WordsIn(x).at[at / 4];
-  uvec4 word = uvec4(0);
-  [[unroll]] for (uint i = 0; i < 4; i++) {
-    if (i < count) word[i] = floatBitsToUint(x.at[at + i]);
-  }
-  return word;
-}
 
 // How many inner indices from `inner` on there are.
 uint remaining(uint inner, uint depth) { return inner < depth ? depth - inner : 0; }
@@ -215,14 +176,8 @@ void write_sums(vec4 sums, Destination to, uint row, uint column) {
     const float sum = sums[i] + load_element(to.bias, BIAS, c);
     values[i] = combine(sum, residual[i], load_gate(to.gate, EPILOGUE, c), EPILOGUE);
   }
-  if (to.by_word && to.type == TYPE_F32) {
-    VectorsOut(to.result).at[at / 4] = values;
-  } else if (to.by_word) {
-    uvec4 bits;
-    [[unroll]] for (uint i = 0; i < 4; i++) {
-      bits[i] = to.type == TYPE_F16 ? half_bits(values[i]) : bfloat_bits(values[i]);
-    }
-    PairsOut(to.result).at[at / 4] = bits.xz | bits.yw << 16;
+  if (to.by_word) {
+    store_four(to.result, to.type, true, at, values);
   } else {
     [[unroll]] for (uint i = 0; i < 4; i++) {
       if (i < count) store_element(to.result, to.type, at + i, values[i]);

@@ -32,6 +32,56 @@ import Testing
     }
   }
 
+  @Test("Tiles of the kernel on matrix units fit the device and the kernel's arithmetic")
+  func matrixTiles() throws {
+    for (m, n, k, subgroup) in [(16, 16, 16, 32), (16, 16, 16, 64), (8, 16, 16, 16), (8, 16, 16, 32), (8, 8, 8, 8)] {
+      for kibibytes in [32, 48, 64] {
+        var device = Self.profiles[3]
+        device.subgroupSize = subgroup
+        device.sharedMemoryBytes = kibibytes << 10
+        device.matrixShapes = [.init(m: m, n: n, k: k, input: .f16)]
+        for size in [32, 64, 96, 128] {
+          let tiles = AttentionMatrixTile.all(headSize: size, dtype: .f16, device)
+          #expect(!tiles.isEmpty, "\(m) x \(n) x \(k), \(subgroup) lanes, \(kibibytes) KiB, \(size) channels")
+          for tile in tiles {
+            #expect(tile.invocations <= 1024 && tile.sharedBytes <= kibibytes << 10)
+            let lanes = subgroup / m
+            #expect(lanes * m == subgroup && tile.keys % (8 * lanes) == 0 && size % k == 0 && size % n == 0)
+            #expect(tile.keys % k == 0 && tile.keys % n == 0 && size % min(size, tile.keys) == 0)
+            // Factors of a fragment's rows have room where its scores were.
+            #expect(n <= tile.keys)
+          }
+        }
+        for size in [0, 16, 40, 160, 384] {
+          #expect(AttentionMatrixTile(headSize: size, dtype: .f16, device) == nil)
+        }
+        #expect(AttentionMatrixTile(headSize: 64, dtype: .bf16, device) == nil)
+      }
+    }
+    // The model's heads on NVIDIA: 128 queries share a step of 32 keys.
+    var device = Self.profiles[3]
+    device.matrixShapes = [.init(m: 16, n: 16, k: 16, input: .f16)]
+    let tile = try #require(AttentionMatrixTile(headSize: 128, dtype: .f16, device))
+    #expect(tile.queries == 128 && tile.keys == 32 && tile.invocations == 256)
+  }
+
+  @Test func theVariantFollowsTheDeviceAndTheTypes() throws {
+    var device = Self.profiles[3]
+    device.matrixShapes = [.init(m: 16, n: 16, k: 16, input: .bf16)]
+    func kernels(_ dtype: DType, size: Int = 64, _ bias: Attention.Bias = .none) throws -> [String] {
+      let op = Attention(heads: 2, scale: 1, spans: [.init(queries: 0..<9, keys: 0..<9)], bias: bias)
+      let qkv = Array(repeating: TensorType([9, 2 * size], dtype), count: 3)
+      return try lower(op, qkv + (bias == .none ? [] : [.init([32, 2], .bf16)]), device).map(\.kernel)
+    }
+    #expect(try kernels(.bf16) == ["Attention.matrix.none.bf16"])
+    #expect(try kernels(.bf16, .relativePosition(.init())) == ["Attention.matrix.relativePosition.bf16"])
+    #expect(try kernels(.f16) == ["Attention.tiles.none"])
+    #expect(try kernels(.f32) == ["Attention.tiles.none"])
+    #expect(try kernels(.bf16, size: 40) == ["Attention.tiles.none"])
+    device.forcedVariants = ["Attention": "tiles"]
+    #expect(try kernels(.bf16) == ["Attention.tiles.none"])
+  }
+
   @Test func aHeadTooWideIsRefused() {
     #expect(throws: LumosError.self) { try AttentionTile(headSize: 4096, .minimum) }
   }
@@ -92,7 +142,7 @@ import Testing
       heads: 2, scale: 1, spans: [.init(queries: 0..<13, keys: 0..<5)], bias: .relation(cells))
     let types = [TensorType([13, 8], .f32), .init([5, 8], .f32), .init([5, 8], .f32), .init([0, 2, 5], .f32)]
     let dispatches = try lower(op, types, .minimum)
-    #expect(dispatches.map(\.kernel) == ["Attention.none"])
+    #expect(dispatches.map(\.kernel) == ["Attention.tiles.none"])
     #expect(!dispatches[0].push.contains(.input(3)))
   }
 

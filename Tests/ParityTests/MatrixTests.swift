@@ -110,7 +110,7 @@ private func constant(_ index: Int, _ value: UInt32) -> Mutant.Change {
 }
 
 /// Replaces every barrier of a kernel by nothing.
-private func withoutBarriers(_ kernel: String) -> Mutant.Change {
+func withoutBarriers(_ kernel: String) -> Mutant.Change {
   .kernel(kernel) { words in
     var (words, at) = (words, 5)
     while at < words.count {

@@ -165,7 +165,7 @@ private let attentionMutants: [Mutant] = [
   Mutant(
     "Attention: the maximum is not carried on", spans,
     [.init([19, 16], .f32, .normal(deviation: 20)), .init([150, 16]), .init([150, 16])],
-    .source("sum *= factor;", by: "")),
+    .source("maximum = top;\n    sum *= factor;", by: "maximum = top;")),
   Mutant(
     "Attention: the last key's count is given to the key before",
     Attention(

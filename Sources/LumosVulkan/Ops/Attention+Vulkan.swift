@@ -2,6 +2,19 @@ import LumosOps
 import LumosTensor
 
 extension Attention: VulkanLowering {
+  public static var variantNames: [String] { ["matrix", "tiles"] }
+
+  /// Matrix units where the device has them for this type and the head has one of their sizes; a processor only pretends
+  /// to.
+  public func variants(_ types: LoweredTypes, _ device: DeviceProfile) -> [String] {
+    guard matrixTile(types, device) != nil else { return ["tiles"] }
+    return device.isProcessor ? ["tiles", "matrix"] : ["matrix", "tiles"]
+  }
+
+  private func matrixTile(_ types: LoweredTypes, _ device: DeviceProfile) -> AttentionMatrixTile? {
+    AttentionMatrixTile(headSize: types.inputs[0].shape[1] / heads, dtype: types.inputs[0].dtype, device)
+  }
+
   public func lower(_ types: LoweredTypes, _ device: DeviceProfile) throws -> [Dispatch] {
     try lower(types, device, flopsPerDispatch: DispatchLimit.flops(device))
   }
@@ -11,8 +24,14 @@ extension Attention: VulkanLowering {
     let (queries, keys) = (types.inputs[0].shape[0], types.inputs[1].shape[0])
     let size = types.inputs[0].shape[1] / heads
     guard try types.indexableCount(of: self) > 0 else { return [] }
-    let tile = try AttentionTile(headSize: size, device)
-    let work = workList(queries: queries, tileQueries: tile.queries)
+    let input = types.inputs[0].dtype
+    let table = bias == .none ? DType.f32 : types.inputs[3].dtype
+    let matrix = variant(types, device) == "matrix" ? matrixTile(types, device) : nil
+    let tile = try matrix == nil ? AttentionTile(headSize: size, device) : nil
+    let work = workList(queries: queries, tileQueries: matrix?.queries ?? tile?.queries ?? 1)
+    let codes: [UInt32] = [input, dtype, table].map { ElementType.code($0) }
+    let specialization: [UInt32] =
+      matrix?.specialization(result: dtype, table: table) ?? (tile?.specialization ?? []) + codes
     var constants = work.flatMap { [$0.queryStart, $0.queryEnd, $0.keyStart, $0.keyEnd].map(UInt32.init) }
 
     let kernel: String
@@ -27,7 +46,7 @@ extension Attention: VulkanLowering {
       tail.append(.count(cells.cellsPerImage))
     case .none, .relation: kernel = "none"
     case .relativePosition(let buckets):
-      kernel = "relativePosition_\(types.inputs[3].dtype.variant)"
+      kernel = "relativePosition"
       operand = .input(3)
       // From maxDistance on all keys share the last bucket, so the table need not reach further.
       let reach = min(buckets.maxDistance, max(queries, keys) - 1)
@@ -39,8 +58,8 @@ extension Attention: VulkanLowering {
       lastKeyCount > 1 && keys > 0 ? [.count(keys - 1), .float(Float(lastKeyWeight))] : [.uint(.max), .float(0)]
     return slices(work, headSize: size, flopsPerDispatch: flopsPerDispatch).map { slice in
       Dispatch(
-        "Attention.\(kernel)",
-        specialization: tile.specialization + [ElementType.code(types.inputs[0].dtype), ElementType.code(dtype)],
+        matrix == nil ? "Attention.tiles.\(kernel)" : "Attention.matrix.\(kernel).\(input.variant)",
+        specialization: specialization,
         push: [
           .input(0), .input(1), .input(2), operand, .constants, .output(0),
           .count(heads), .count(work.count), .count(slice.lowerBound), .count(slice.count), .float(scale),
