@@ -62,7 +62,7 @@ let package = Package(
     module(
       "LumosCommand",
       [
-        "LumosVulkan", "LumosReference", "LumosGraph", "LumosFiles", "LumosTensor",
+        "LumosVulkan", "LumosReference", "LumosOpSuite", "LumosOps", "LumosGraph", "LumosFiles", "LumosTensor",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .executableTarget(

@@ -1,6 +1,6 @@
 import ArgumentParser
 
-/// The command line: `lumosx-bench device | peaks | ops | parity | step | report`.
+/// The command line: `lumosx-bench device | peaks | ops | parity | tune | step | report`.
 @main
 struct Bench: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -13,6 +13,7 @@ struct Bench: ParsableCommand {
       """,
     version: "0.1.0",
     subcommands: [
-      DeviceCommand.self, PeaksCommand.self, OpsCommand.self, ParityCommand.self, StepCommand.self, ReportCommand.self,
+      DeviceCommand.self, PeaksCommand.self, OpsCommand.self, ParityCommand.self, TuneCommand.self, StepCommand.self,
+      ReportCommand.self,
     ])
 }

@@ -21,7 +21,7 @@ public protocol VulkanLowering: OpDescriptor {
   func tiles(_ variant: String, _ types: LoweredTypes, _ device: DeviceProfile) -> [String]
 
   /// Under which name a measurement of evaluations of these types is kept (`TuningTable`); nil where there is nothing to
-  /// choose. Evaluations of one key differ in their number of rows only, and not by more than two.
+  /// choose. Evaluations of one key differ in their number of rows only (`TuningKey.rows`).
   func tuningKey(_ types: LoweredTypes) -> String?
 }
 

@@ -19,7 +19,8 @@ public struct KernelChoice: Sendable, Hashable, CustomStringConvertible {
 
 /// What measurements on a device have shown to be fastest, by op and size (`Tuner`).
 ///
-/// Sizes that only differ in their number of rows share an entry if the numbers have the same power of two above them.
+/// Sizes that only differ in their number of rows share an entry if the numbers have the same power of two above them, or
+/// are very many.
 /// Where there is no entry, or one that the device cannot make (any longer), the rules of the lowerings choose.
 public struct TuningTable: Sendable, Hashable {
   /// The choices by `VulkanLowering.tuningKey`, with the seconds that were measured.
@@ -109,8 +110,11 @@ extension DeviceProfile {
 
 /// Words of tuning keys.
 enum TuningKey {
-  /// A number of rows, as the power of two that it does not exceed: `"rows<=65536"`.
+  /// A number of rows, as the power of two that it does not exceed: `"rows<=512"`. Of very many the number does not
+  /// matter any more: `"rows>4096"`.
   static func rows(_ count: Int) -> String {
+    let most = Tuner.mostRows / 2
+    if count > most { return "rows>\(most)" }
     var bound = 1
     while bound < count { bound *= 2 }
     return "rows<=\(bound)"
