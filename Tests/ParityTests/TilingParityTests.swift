@@ -149,12 +149,17 @@ import Testing
 
   @Test("A result over an operand is the result beside it, to the last bit", arguments: places)
   func inPlace(place: Place) throws {
-    let (op, tensors) = (place.opCase.op, place.opCase.makeInputs())
+    let op = place.opCase.op
+    var tensors = place.opCase.makeInputs()
+    // Only what a node makes can be taken over: a copy, or a conversion to the half type whose numbers these are.
+    let dtype = tensors[place.position].dtype
+    tensors[place.position] = tensors[place.position].converted(to: .f32)
     var builder = GraphBuilder(weights: Network())
     var operands = tensors.enumerated().map { builder.input("\($0)", $1.type) }
-    // Only what a node makes can be taken over.
-    let rows = tensors[place.position].shape[0]
-    operands[place.position] = try builder.slice(operands[place.position], 0..<rows, "copy")
+    operands[place.position] =
+      dtype.isHalf
+      ? try builder.applyAll(Convert(to: dtype), [operands[place.position]], "convert")[0]
+      : try builder.slice(operands[place.position], 0..<tensors[place.position].shape[0], "copy")
     for (index, output) in try builder.applyAll(op, operands, "op").enumerated() { builder.output("\(index)", output) }
     let names = builder.graph.outputs.map(\.name)
     let inputs = Dictionary(uniqueKeysWithValues: tensors.enumerated().map { ("\($0)", $1) })
