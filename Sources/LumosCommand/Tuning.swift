@@ -27,7 +27,10 @@ public struct TuningRun {
     let outcome = Result {
       for item in work {
         try Interruption.check()
-        guard let result = try tuner.measure(item.op, item.inputs(), for: item.types, agrees: item.agree) else {
+        guard
+          let result = try tuner.measure(
+            item.op, item.inputs(), timed: item.timed, for: item.types, agrees: item.agree)
+        else {
           continue
         }
         results.append(result)
@@ -70,8 +73,10 @@ public struct TuningWork: Sendable {
   public let op: any OpDescriptor
   /// Types of its operands and results where it is used.
   public let types: LoweredTypes
-  /// Types of the operands that are measured: fewer rows where there are very many.
-  public let measured: [TensorType]
+  /// Types of the operands that are timed: fewer rows where there are very many.
+  public let timed: [TensorType]
+  /// Types of the operands whose results are compared: fewer still.
+  public let checked: [TensorType]
 
   /// The different ones among operations with operands of these types, in their order.
   /// - Throws: `OpError` if operands do not fit their op.
@@ -85,28 +90,31 @@ public struct TuningWork: Sendable {
       guard let lowering = op as? any VulkanLowering, let key = lowering.tuningKey(types),
         lowering.choices(types, profile).count > 1, known.insert(key).inserted
       else { continue }
-      found.append(TuningWork(key: key, op: op, types: types, measured: shortened(op, inputs)))
+      found.append(
+        TuningWork(
+          key: key, op: op, types: types, timed: shortened(op, inputs, to: Tuner.mostRows),
+          checked: shortened(op, inputs, to: Tuner.checkedRows)))
     }
     return found
   }
 
   /// Random operands.
   public func inputs() -> [Tensor] {
-    OpCase(key, op, measured.map { OpCase.Input($0.shape, $0.dtype) }).makeInputs()
+    OpCase(key, op, checked.map { OpCase.Input($0.shape, $0.dtype) }).makeInputs()
   }
 
   /// Whether two results are the same within what the op allows: each may be the bound away from the exact one.
   public func agree(_ a: [Tensor], _ b: [Tensor]) -> Bool {
-    let bound = 4 * op.errorBound(measured, dtype: measured.count > 1 ? measured[1].dtype : .f32)
+    let bound = 4 * op.errorBound(checked, dtype: checked.count > 1 ? checked[1].dtype : .f32)
     return zip(a, b).allSatisfy { Comparison(actual: $0, expected: $1).verdict(bound: bound) == .pass }
   }
 
-  /// Row-wise operands with at most `Tuner.mostRows` rows: speed does not depend on more of them.
-  private static func shortened(_ op: any OpDescriptor, _ inputs: [TensorType]) -> [TensorType] {
+  /// Row-wise operands with at most `most` rows.
+  private static func shortened(_ op: any OpDescriptor, _ inputs: [TensorType], to most: Int) -> [TensorType] {
     guard let rowInputs = op.rowInputs(inputs) else { return inputs }
     return inputs.enumerated().map { index, type in
-      guard rowInputs.contains(index), type.shape[0] > Tuner.mostRows else { return type }
-      return TensorType(Shape([Tuner.mostRows] + type.shape.dimensions.dropFirst()), type.dtype)
+      guard rowInputs.contains(index), type.shape[0] > most else { return type }
+      return TensorType(Shape([most] + type.shape.dimensions.dropFirst()), type.dtype)
     }
   }
 }

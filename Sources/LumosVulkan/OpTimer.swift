@@ -40,6 +40,8 @@ public struct OpTimer: Sendable {
     public var distinctBytes = 256 << 20
     /// Variant of the op; nil for the one that the rules choose.
     public var variant: String?
+    /// Choices in place of the device's, by `VulkanLowering.tuningKey`; nil for those.
+    public var tuning: TuningTable?
     /// Called between runs; what it throws ends them.
     public var check: @Sendable () throws -> Void = {}
 
@@ -83,6 +85,7 @@ public struct OpTimer: Sendable {
     return try measure(operands, outputs, flops: op.flops(inputs), options) { profile in
       var profile = profile
       if let variant = options.variant { profile.forcedVariants[op.name] = variant }
+      if let tuning = options.tuning { profile.tuning = tuning }
       return try PlannedDispatch.lowering(
         op, label: op.name, inputs: Self.placed("input", inputs), outputs: Self.placed("output", outputs), profile)
     }

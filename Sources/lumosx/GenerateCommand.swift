@@ -93,6 +93,7 @@ struct GenerateCommand: ParsableCommand {
     let previewPaths = settings.seeds.map {
       OutputPath.preview(of: OutputPath.path(path, seed: seeds == nil ? nil : $0))
     }
+    if previewEvery != nil { for path in previewPaths { try OutputPath.check(path) } }
     let profiler = try profile.map { try ProfileOutput(path: $0) }
 
     let device = precision.applied(to: try deviceOptions.makeBackend { printer.warning($0) })

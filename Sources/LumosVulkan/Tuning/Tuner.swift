@@ -4,7 +4,8 @@ import LumosTensor
 /// Measures on a device in which way an op is made fastest.
 ///
 /// Every choice runs on the same random operands and must give the same result within the op's bound, or it is not
-/// chosen: a driver that miscompiles a kernel costs speed, not pictures.
+/// chosen: a driver that miscompiles a kernel costs speed, not pictures. Results pass through the host, so these operands
+/// are best small; times are taken at full size, of operands that never leave the device (`OpTimer`).
 public struct Tuner: Sendable {
   /// What was measured of one op.
   public struct Result: Sendable {
@@ -40,6 +41,8 @@ public struct Tuner: Sendable {
 
   /// Largest number of rows that are measured; more take proportionally longer.
   public static let mostRows = 8192
+  /// Rows that suffice to see whether results are right: more than any tile has, and no multiple of one.
+  public static let checkedRows = 300
 
   private let device: VulkanDevice
   private let runs: Int
@@ -52,36 +55,47 @@ public struct Tuner: Sendable {
 
   /// Measures `op` on operands like `inputs`.
   /// - Parameters:
-  ///   - original: types for whose key the measurement is kept, where `inputs` have fewer rows; nil for theirs.
+  ///   - timed: types of the operands that times are of; nil for those of `inputs`.
+  ///   - original: types for whose key the measurement is kept, where those timed have fewer rows; nil for
+  ///     theirs.
   ///   - agrees: whether two results of the op are the same within its bound.
-  /// - Returns: nil for an op that is made in one way only, or a device without timestamps.
+  /// - Returns: nil for an op that is made in one way only.
   /// - Throws: `OpError` if the inputs do not fit the op; `LumosError` if the device is lost or has no room for them.
   public func measure(
-    _ op: any OpDescriptor, _ inputs: [Tensor], for original: LoweredTypes? = nil,
+    _ op: any OpDescriptor, _ inputs: [Tensor], timed: [TensorType]? = nil, for original: LoweredTypes? = nil,
     agrees: (_ a: [Tensor], _ b: [Tensor]) -> Bool
   ) throws -> Result? {
-    let types = LoweredTypes(inputs: inputs.map(\.type), outputs: try op.outputTypes(inputs.map(\.type)))
-    guard let lowering = op as? any VulkanLowering, let key = lowering.tuningKey(types) else { return nil }
+    let checked = LoweredTypes(inputs: inputs.map(\.type), outputs: try op.outputTypes(inputs.map(\.type)))
+    let sizes = timed ?? checked.inputs
+    let types = LoweredTypes(inputs: sizes, outputs: try op.outputTypes(sizes))
+    guard let lowering = op as? any VulkanLowering, let key = lowering.tuningKey(types),
+      let checkedKey = lowering.tuningKey(checked)
+    else { return nil }
     let choices = lowering.choices(types, device.profile)
     guard choices.count > 1 else { return nil }
+    // As random as need be to keep the arithmetic busy.
+    let operands = zip(sizes, inputs).map { OpTimer.Operand($0, pattern: $1) }
     var expected: [Tensor]?
     var timings: [Timing] = []
     for choice in choices {
       var runner = OpRunner(device)
-      runner.tuning.set(choice, seconds: 0, for: key)
+      runner.tuning.set(choice, seconds: 0, for: checkedKey)
       runner.forcedVariants[op.name] = choice.variant
+      var options = OpTimer.Options()
+      (options.runs, options.leastRuns, options.variant) = (runs, runs, choice.variant)
+      var tuning = TuningTable()
+      tuning.set(choice, seconds: 0, for: key)
+      options.tuning = tuning
       do {
-        let prepared = try runner.prepare(op, inputs)
-        guard try prepared.run() != nil else { return nil }
-        let outputs = try prepared.outputs()
+        let outputs = try runner.run(op, inputs).outputs
         // The first is the rules' own choice, which the parity tests hold against the reference.
         if let expected, !agrees(outputs, expected) {
           timings.append(Timing(choice: choice, seconds: nil))
           continue
         }
         expected = expected ?? outputs
-        let times = try (0..<runs).compactMap { _ in try prepared.run() }.sorted()
-        timings.append(Timing(choice: choice, seconds: times[times.count / 2]))
+        let seconds = try OpTimer(device).time(op, operands, options: options).medianSeconds
+        timings.append(Timing(choice: choice, seconds: seconds))
       } catch let error as LumosError where error.kind == .internalDefect {
         // A driver that refuses a kernel.
         timings.append(Timing(choice: choice, seconds: nil))
