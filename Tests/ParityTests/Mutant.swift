@@ -19,12 +19,27 @@ struct Mutant: Sendable, CustomStringConvertible {
     case dispatches(@Sendable ([Dispatch]) -> [Dispatch])
   }
 
-  /// How the check must see it: the beginning of `ParityResult.failure`.
-  enum Symptom: String, Sendable {
-    case error = "NMSE"
-    case notANumber = "NaN"
-    case infinite = "infinity"
-    case guardViolation = "wrote outside its operands"
+  /// How the check must see it: what `ParityResult.failure` begins with.
+  enum Symptom: Sendable {
+    case error, notANumber, infinite, guardViolation
+    /// Any of the first three: what is read was never written, and may be whatever memory held.
+    case wrongNumbers
+
+    /// Whether `result` failed in this way and no other.
+    func shows(in result: ParityResult) -> Bool {
+      guard !result.pass, let failure = result.failure else { return false }
+      return beginnings.contains { failure.hasPrefix($0) }
+    }
+
+    private var beginnings: [String] {
+      switch self {
+      case .error: ["NMSE"]
+      case .notANumber: ["NaN"]
+      case .infinite: ["infinity"]
+      case .guardViolation: ["wrote outside its operands"]
+      case .wrongNumbers: ["NMSE", "NaN", "infinity"]
+      }
+    }
   }
 
   let description: String
