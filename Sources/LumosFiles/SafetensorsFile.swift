@@ -4,9 +4,10 @@ import LumosTensor
 ///
 /// Opening checks the whole header against the format and the file's length, so that no later access can leave the
 /// file; a file that breaks a promise is refused. Unaligned tensors are allowed.
-public struct SafetensorsFile: Sendable {
+public struct SafetensorsFile: Checkpoint {
   /// The path as it was given.
   public let path: String
+  public let format = "safetensors"
   /// Tensor names in the order of the header.
   public let names: [String]
   /// Free text that the writer attached (`__metadata__`).

@@ -2,23 +2,23 @@ import LumosFiles
 import LumosGraph
 import LumosTensor
 
-/// The weights of one checkpoint file under the names that the model uses.
+/// The weights of one checkpoint under the names that the model uses.
 ///
 /// Training frameworks wrap names: if every key starts with `model.`, `ema.` or `module.`, that prefix is dropped
 /// (again and again, so `module.ema.` goes as well). Keys that contain `freqs` are tables that are computed, not
 /// learned; they are left out (MODEL.md section 13).
 public struct CheckpointWeights: WeightSource {
-  /// The file.
-  public let file: SafetensorsFile
-  /// Names after dropping prefixes, in the order of the file.
+  /// Where they come from.
+  public let checkpoint: any Checkpoint
+  /// Names after dropping prefixes, in the order of the checkpoint.
   public let names: [String]
   /// The prefix that was dropped, possibly empty.
   public let droppedPrefix: String
 
-  /// The weights of a file.
-  public init(_ file: SafetensorsFile) {
-    self.file = file
-    let keys = file.names.filter { !$0.contains("freqs") }
+  /// The weights of a checkpoint.
+  public init(_ checkpoint: any Checkpoint) {
+    self.checkpoint = checkpoint
+    let keys = checkpoint.names.filter { !$0.contains("freqs") }
     var prefix = ""
     while let next = ["model.", "ema.", "module."].first(where: { next in
       !keys.isEmpty && keys.allSatisfy { $0.hasPrefix(prefix + next) && $0.utf8.count > (prefix + next).utf8.count }
@@ -29,19 +29,19 @@ public struct CheckpointWeights: WeightSource {
     droppedPrefix = prefix
   }
 
-  /// Type of a weight as stored, or nil if the file has none of this name.
-  public func type(ofWeight name: String) -> TensorType? { file.type(of: droppedPrefix + name) }
+  /// Type of a weight as stored, or nil if the checkpoint has none of this name.
+  public func type(ofWeight name: String) -> TensorType? { checkpoint.type(of: droppedPrefix + name) }
 
-  /// The weight as stored, a view of the mapped file.
-  /// - Throws: `LumosError(.badInput)` if the file has none of this name.
-  public func weight(_ name: String) throws -> Tensor { try file.requireTensor(droppedPrefix + name) }
+  /// The weight as stored, a view of the mapped file where it lies there in one piece.
+  /// - Throws: `LumosError(.badInput)` if the checkpoint has none of this name.
+  public func weight(_ name: String) throws -> Tensor { try checkpoint.requireTensor(droppedPrefix + name) }
 
-  /// Reads from the file. Errors as for `SafetensorsFile.read`.
+  /// Reads from the checkpoint. Errors as for `Checkpoint.read`.
   public func read(_ name: String, bytes range: Range<Int>, into target: UnsafeMutableRawBufferPointer) throws {
-    try file.read(droppedPrefix + name, bytes: range, into: target)
+    try checkpoint.read(droppedPrefix + name, bytes: range, into: target)
   }
 
-  /// Compares what the file holds with what the model needs.
+  /// Compares what the checkpoint holds with what the model needs.
   public func deviations(from expected: [String: Shape]) -> CheckpointDeviations {
     var report = CheckpointDeviations()
     for (name, shape) in expected.sorted(by: { Self.precedes($0.key, $1.key) }) {

@@ -55,9 +55,9 @@ public struct ModelBundle: Sendable {
     guard let first = reports.first else { return }
     let advice = "compare config.json with the checkpoint, or fetch the checkpoint again"
     if reports.count == 1 {
-      throw LumosError(.badInput, first.1.summary(), at: first.0.file.path, advice: advice)
+      throw LumosError(.badInput, first.1.summary(), at: first.0.checkpoint.path, advice: advice)
     }
-    let list = reports.map { "\($0.0.file.path): \($0.1.summary())" }.joined(separator: "\n")
+    let list = reports.map { "\($0.0.checkpoint.path): \($0.1.summary())" }.joined(separator: "\n")
     throw LumosError(.badInput, "checkpoints do not fit the configuration\n\(list)\n", at: path, advice: advice)
   }
 

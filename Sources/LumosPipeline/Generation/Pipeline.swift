@@ -266,7 +266,7 @@ public struct Pipeline: Sendable {
     }
     guard latents.allSatisfy({ $0.floats().allSatisfy(\.isFinite) }) else {
       throw LumosError(
-        .badInput, "the latent became NaN or infinite", at: bundle.transformer.file.path,
+        .badInput, "the latent became NaN or infinite", at: bundle.transformer.checkpoint.path,
         advice: "check the weights with `lumosx inspect` and the device with `lumosx parity`")
     }
     return latents

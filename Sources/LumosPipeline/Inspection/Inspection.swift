@@ -96,13 +96,13 @@ public struct Inspection: Sendable {
       ("vae", bundle.vae, ExpectedTensors.vae(configuration.vae)),
       ("umt5", bundle.umt5, ExpectedTensors.umt5(configuration.umt5)),
     ] {
-      let summary = WeightSummary(weights.file)
+      let summary = WeightSummary(weights.checkpoint)
       let deviations = weights.deviations(from: expected)
-      lines.append("\(name): \(summary.text), \(weights.file.path)")
+      lines.append("\(name): \(summary.text), \(weights.checkpoint.path)")
       if !deviations.isEmpty { lines.append("  " + deviations.summary()) }
       parts.append(
         .object(
-          [.init("part", .string(name)), .init("path", .string(weights.file.path))] + summary.members + [
+          [.init("part", .string(name)), .init("path", .string(weights.checkpoint.path))] + summary.members + [
             .init("missing", .array(deviations.missing.map { .string($0) })),
             .init("misshapen", .array(deviations.misshapen.map { .string($0) })),
             .init("unknown", .array(deviations.extra.map { .string($0) })),
@@ -172,7 +172,7 @@ private struct WeightSummary {
   let text: String
   let members: [JSONValue.Member]
 
-  init(_ file: SafetensorsFile) {
+  init(_ file: any Checkpoint) {
     let types = file.names.compactMap { file.type(of: $0) }
     let dtypes = Set(types.map(\.dtype.rawValue)).sorted()
     let parameters = types.reduce(0) { $0 + $1.shape.count }
