@@ -218,9 +218,26 @@ public protocol WeightSource: Sendable {
   func weight(_ name: String) throws -> Tensor
   /// Copies bytes `range` of a weight as stored to the start of `target`, which is long enough.
   func read(_ name: String, bytes range: Range<Int>, into target: UnsafeMutableRawBufferPointer) throws
+  /// Products that a layer adds to what it makes of a weight: usually none.
+  func additions(toWeight name: String) -> [WeightAddition]
+}
+
+/// A product of two thin matrices beside a weight W: with it `W x` becomes `W x + up (down x)`.
+public struct WeightAddition: Sendable, Hashable {
+  /// Name of the first factor, `[rank, inputs]`.
+  public let down: String
+  /// Name of the second factor, `[outputs, rank]`.
+  public let up: String
+
+  public init(down: String, up: String) {
+    self.down = down
+    self.up = up
+  }
 }
 
 extension WeightSource {
+  public func additions(toWeight name: String) -> [WeightAddition] { [] }
+
   /// From the weight in memory.
   public func read(_ name: String, bytes range: Range<Int>, into target: UnsafeMutableRawBufferPointer) throws {
     try weight(name).withUnsafeBytes { bytes in

@@ -26,7 +26,7 @@ extension GraphBuilder {
     let layout = WeightLayout.rows(start: rows.lowerBound, count: rows.count)
     let weight = try weight(prefix + ".weight", stored, layout: layout)
     let bias = try self.weight(prefix + ".bias", [stored[0]], layout: layout)
-    return try apply(Linear(), [x, weight, bias], label ?? prefix)
+    return try adding(to: apply(Linear(), [x, weight, bias], label ?? prefix), of: x, prefix, rows: rows)
   }
 
   /// Layer norm without gain and bias.

@@ -140,7 +140,24 @@ extension GraphBuilder {
   ) throws(Failure) -> Value {
     var inputs = [x, try weight(prefix + ".weight", [outputs, shape(of: x)[-1]])]
     if bias { inputs.append(try weight(prefix + ".bias", [outputs])) }
-    return try apply(Linear(), inputs, prefix)
+    return try adding(to: apply(Linear(), inputs, prefix), of: x, prefix, rows: 0..<outputs)
+  }
+
+  /// A layer's result and what stands beside its weight (`WeightSource.additions`), of rows `rows`.
+  mutating func adding(
+    to y: Value, of x: Value, _ prefix: String, rows: Range<Int>
+  ) throws(Failure) -> Value {
+    var y = y
+    for (index, addition) in weights.additions(toWeight: prefix + ".weight").enumerated() {
+      guard let down = weights.type(ofWeight: addition.down), let up = weights.type(ofWeight: addition.up) else {
+        throw .missingWeight(addition.down)
+      }
+      let label = "\(prefix).addition\(index)"
+      let inner = try apply(Linear(), [x, weight(addition.down, [down.shape[0], shape(of: x)[-1]])], label + ".down")
+      let factor = try weight(addition.up, up.shape, layout: .rows(start: rows.lowerBound, count: rows.count))
+      y = try add(y, apply(Linear(), [inner, factor], label + ".up"), label)
+    }
+    return y
   }
 
   /// A nonlinearity.

@@ -19,6 +19,7 @@ extension Tensor {
       case .i64: return read(Int64.self) { Float($0) }
       case .i32: return read(Int32.self) { Float($0) }
       case .u8: return read(UInt8.self) { Float($0) }
+      case .f8e4m3: return read(UInt8.self) { Float8E4M3.float($0) }
       }
     }
   }
@@ -65,7 +66,7 @@ extension Tensor {
         let out = bytes.bindMemory(to: UInt16.self)
         for i in values.indices { out[i] = BFloat16.bits(values[i]) }
       }
-    case .f64, .i64, .i32, .u8: preconditionFailure("conversion to \(dtype.rawValue) is not defined")
+    case .f64, .i64, .i32, .u8, .f8e4m3: preconditionFailure("conversion to \(dtype.rawValue) is not defined")
     }
   }
 }
@@ -80,5 +81,22 @@ public enum BFloat16 {
     let u = value.bitPattern
     if value.isNaN { return UInt16(truncatingIfNeeded: u >> 16) | 0x40 }
     return UInt16(truncatingIfNeeded: (u &+ 0x7fff &+ ((u >> 16) & 1)) >> 16)
+  }
+}
+
+/// Eight-bit floating point, E4M3FN: sign, four bits of exponent with bias 7, three of fraction; no infinities, and NaN
+/// only where all bits below the sign are set.
+///
+/// Source: https://arxiv.org/abs/2209.05433, section 3.
+public enum Float8E4M3 {
+  /// The number that `bits` stands for, exactly.
+  public static func float(_ bits: UInt8) -> Float {
+    let (exponent, fraction) = (Int32(bits >> 3 & 15), Float(bits & 7))
+    guard bits & 0x7f != 0x7f else { return .nan }
+    // Subnormal numbers have the exponent of the smallest normal ones and no leading one.
+    let magnitude =
+      exponent == 0
+      ? fraction / 512 : Float(sign: .plus, exponent: Int(exponent) - 7, significand: 1 + fraction / 8)
+    return bits & 0x80 == 0 ? magnitude : -magnitude
   }
 }

@@ -29,6 +29,9 @@ struct GenerateCommand: ParsableCommand {
 
   @OptionGroup var what: RequestOptions
 
+  @Option(help: "An adapter of the transformer (LoRA), as FILE or FILE:STRENGTH; may stand several times.")
+  var lora: [AdapterFile] = []
+
   @Option(parsing: .unconditional, help: "Shift of the noise schedule.")
   var shift: Double?
 
@@ -61,6 +64,11 @@ struct GenerateCommand: ParsableCommand {
   @Option(help: "Write a trace of where the time goes (JSON for ui.perfetto.dev), and print a table of it.")
   var profile: String?
 
+  @Flag(
+    name: .customLong("context-cache"), inversion: .prefixedNo,
+    help: "Keep encoded texts under the cache folder, so that a repeated prompt need not be encoded again.")
+  var keepsContexts = true
+
   @Flag(help: "Events as lines of JSON on standard output, the last one a result envelope.")
   var json = false
 
@@ -78,6 +86,7 @@ struct GenerateCommand: ParsableCommand {
       ablation: what.ablation, shortcuts: what.sampling)
     request.noise = try noise.map(Self.readNoise)
     let settings = try Settings(request, defaults: bundle.configuration)
+    let adapters = try lora.map { try $0.open(for: bundle.configuration.transformer) }
     let path =
       try output
       ?? Scene(scene, mode: what.mode.value).outputName(
@@ -107,6 +116,12 @@ struct GenerateCommand: ParsableCommand {
     var pipeline = try Pipeline(
       bundle: bundle, backend: backend, memoryBudget: what.memory?.bytes ?? available, rebuild: rebuild)
     pipeline.previewEvery = previewEvery
+    pipeline.adapters = adapters
+    if keepsContexts, let folder = CacheFolder.standard {
+      let precision = PrecisionOptions.precision(of: device)
+      pipeline.contexts = ContextCache(
+        folder: folder + "/contexts", computedBy: "\(Lumosx.configuration.version), \(backend.name), \(precision)")
+    }
     let result = try profiler.around {
       try pipeline.generate(request, to: path, contactSheet: contactSheet) { event in
         profiler?.event(event)

@@ -21,7 +21,7 @@ struct SamplingCase: CustomStringConvertible, Sendable {
 
     /// Of the first videos alone.
     func first(_ videos: Int) -> Result {
-      let branches = SamplerGraph.Branch.allCases.count
+      let branches = velocities.count / max(latents.count, 1)
       return Result(
         latents: Array(latents.prefix(videos)), velocities: Array(velocities.prefix(videos * branches)))
     }
@@ -41,7 +41,7 @@ struct SamplingCase: CustomStringConvertible, Sendable {
   func run(_ sampler: Sampler, steps: Int, videos: Range<Int> = 0..<1) throws -> Result {
     var result = Result()
     let names = videos.indices.flatMap { video in
-      SamplerGraph.Branch.allCases.map { SamplerGraph.velocity($0, video - videos.lowerBound) }
+      SamplerGraph.Branch.needed(guidance: guide.guidance).map { SamplerGraph.velocity($0, video - videos.lowerBound) }
     }
     result.latents = try sampler.sample(
       noises: Array(noises[videos]), guide: guide, schedule: Schedule(steps: steps), fetch: names

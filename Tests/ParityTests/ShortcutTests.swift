@@ -123,6 +123,27 @@ import Testing
     }
   }
 
+  /// Guidance of strength 1 needs no negative prompt: the least stronger guidance, which reads one, gives the same.
+  @Test(arguments: [false, true]) func promptAlone(_ onVulkan: Bool) throws {
+    let backend: any Backend = onVulkan ? try Self.backend() : ReferenceBackend()
+    let first = SamplingCase.random(7, .init(people: [2, 1], plain: 1, promptTokens: 9, negativeTokens: 4))
+    let given = first.guide
+    func run(_ guidance: Float, negativePrompt: Tensor?, _ shortcuts: Shortcuts) throws -> SamplingCase.Result {
+      let guide = Sampler.Guide(
+        conditions: given.conditions, masks: given.masks, prompt: given.prompt, negativePrompt: negativePrompt,
+        guidance: guidance)
+      return try first.with(guide: guide).run(shortcuts, on: backend, steps: 3, videos: 0..<2)
+    }
+    let both = try run(Float(1).nextUp, negativePrompt: given.negativePrompt, .standard)
+    #expect(both.velocities.count == 4)
+    let prompts = [both.velocities[0], both.velocities[2]]
+    for shortcuts in [Shortcuts.standard, []] {
+      let alone = try run(1, negativePrompt: nil, shortcuts)
+      #expect(alone.velocities.count == 2)
+      Self.expectEqual(alone, .init(latents: both.latents, velocities: prompts), "\(shortcuts)")
+    }
+  }
+
   /// One sampler, one guide after another: other images, texts of other lengths, other words, more videos, and back.
   @Test(arguments: [false, true]) func guidesOneAfterAnother(_ onVulkan: Bool) throws {
     let backend: any Backend = onVulkan ? try Self.backend() : ReferenceBackend()
@@ -140,10 +161,11 @@ import Testing
     let others = Tensor(images.floats().map { 1 - $0 }, images.shape)
     let prompt = Tensor(given.prompt.floats().map { -$0 }, given.prompt.shape)
     let late = (0..<4).map { image in (0..<16).map { $0 == 12 + image % 2 } }
+    let negative = try #require(given.negativePrompt)
     let runs: [(SamplingCase, Range<Int>)] = [
       (first, 0..<1), (changed(conditions: others), 0..<1), (changed(prompt: prompt), 0..<1),
       (changed(prompt: prompt.rows(0..<5)), 0..<1), (changed(masks: late), 0..<1), (changed(masks: late), 0..<3),
-      (changed(prompt: given.negativePrompt, negative: prompt), 1..<2), (first, 0..<1),
+      (changed(prompt: negative, negative: prompt), 1..<2), (first, 0..<1),
     ]
     let sampler = try first.sampler(.standard, on: backend)
     var latents: [[Float]] = []

@@ -42,13 +42,14 @@ public final class Sampler {
     public let masks: [[Bool]]
     /// The encoded prompt, f32 `[n, textWidth]`.
     public let prompt: Tensor
-    /// The encoded negative prompt, f32 `[n, textWidth]`.
-    public let negativePrompt: Tensor
-    /// Strength of guidance (6); 1 is the prompt alone.
+    /// The encoded negative prompt, f32 `[n, textWidth]`; not read where the guidance is 1, where it may be nil.
+    public let negativePrompt: Tensor?
+    /// Strength of guidance (6); 1 is the prompt alone, at half the work.
     public let guidance: Float
 
     /// Texts, images and how strongly to follow them.
-    public init(conditions: Tensor?, masks: [[Bool]], prompt: Tensor, negativePrompt: Tensor, guidance: Float = 6) {
+    public init(conditions: Tensor?, masks: [[Bool]], prompt: Tensor, negativePrompt: Tensor?, guidance: Float = 6) {
+      precondition(negativePrompt != nil || guidance == 1, "guidance of \(guidance) without a negative prompt")
       self.conditions = conditions
       self.masks = masks
       self.prompt = prompt
@@ -56,11 +57,13 @@ public final class Sampler {
       self.guidance = guidance
     }
 
-    /// The text of a branch.
-    func context(_ branch: SamplerGraph.Branch) -> Tensor {
-      switch branch {
-      case .prompt: prompt
-      case .negative: negativePrompt
+    /// The texts of the branches that count.
+    var contexts: [(branch: SamplerGraph.Branch, text: Tensor)] {
+      SamplerGraph.Branch.needed(guidance: guidance).compactMap { branch in
+        switch branch {
+        case .prompt: (branch, prompt)
+        case .negative: negativePrompt.map { (branch, $0) }
+        }
       }
     }
   }
@@ -153,23 +156,23 @@ public final class Sampler {
   }
 
   private func graphs(_ guide: Guide, templates: Tensor?, videos: Int) -> SamplerGraph {
-    func keys(_ context: Tensor) -> TextKeys? {
-      guard shortcuts.contains(.foldPadding) else { return nil }
+    func keys(_ context: Tensor?) -> TextKeys? {
+      guard let context, shortcuts.contains(.foldPadding) else { return nil }
       return TextKeys(
         realTokens: context.shape[0], templates: templates, textLength: model.configuration.textLength)
     }
     return SamplerGraph(
       model, height: height, width: width, videos: videos, prompt: keys(guide.prompt),
-      negativePrompt: keys(guide.negativePrompt), shortcuts: shortcuts)
+      negativePrompt: keys(guide.negativePrompt), guidance: guide.guidance, shortcuts: shortcuts)
   }
 
   /// What is given once per run.
   private func inputs(_ guide: Guide, _ templates: Tensor?, _ graphs: SamplerGraph) -> [String: Tensor] {
     var inputs: [String: Tensor] = [:]
     if let conditions = guide.conditions, model.layout.conditions > 0 { inputs["conditions"] = conditions }
-    for branch in SamplerGraph.Branch.allCases {
+    for (branch, text) in guide.contexts {
       let keys = graphs.keys(branch)
-      inputs["context." + branch.rawValue] = model.paddedContext(guide.context(branch), length: keys.count)
+      inputs["context." + branch.rawValue] = model.paddedContext(text, length: keys.count)
       if let name = graphs.templates(branch), let templates { inputs[name] = keys.cut(templates) }
     }
     return inputs
@@ -222,6 +225,7 @@ public final class Sampler {
       let videos: Int
       let prompt: TextKeys
       let negativePrompt: TextKeys
+      let branches: [SamplerGraph.Branch]
     }
 
     let key: Key
@@ -231,7 +235,8 @@ public final class Sampler {
 
   /// The step's graph on the session, and in the session's states what does not vary from step to step.
   private func prepare(_ graphs: SamplerGraph, _ inputs: [String: Tensor]) throws -> Half {
-    let key = Compiled.Key(videos: graphs.videos, prompt: graphs.prompt, negativePrompt: graphs.negativePrompt)
+    let key = Compiled.Key(
+      videos: graphs.videos, prompt: graphs.prompt, negativePrompt: graphs.negativePrompt, branches: graphs.branches)
     if let compiled, compiled.key == key {
       try runOnce(compiled.invariant, inputs)
       return compiled.step

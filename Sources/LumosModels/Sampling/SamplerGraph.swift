@@ -4,7 +4,7 @@ import LumosTensor
 
 /// The graphs of a sampling run: pure data, made from sizes alone. `Sampler` compiles and runs them.
 ///
-/// The step's graph holds both guidance branches and the solver step, for one video or for several of one scene that
+/// The step's graph holds the guidance branches and the solver step, for one video or for several of one scene that
 /// differ in their noise. Latents and data predictions are states; from step to step only the timestep and five
 /// coefficients change.
 public struct SamplerGraph: Sendable {
@@ -18,6 +18,8 @@ public struct SamplerGraph: Sendable {
   public let prompt: TextKeys
   /// Keys of the negative prompt.
   public let negativePrompt: TextKeys
+  /// Branches that are computed: both, or that of the prompt alone, which is what guidance of strength 1 amounts to.
+  public let branches: [Branch]
   /// Work that is left out.
   public let shortcuts: Shortcuts
 
@@ -26,9 +28,10 @@ public struct SamplerGraph: Sendable {
   ///   - width: columns of the latent.
   ///   - prompt: keys of the prompt; all text positions by default.
   ///   - negativePrompt: keys of the negative prompt; all text positions by default.
+  ///   - guidance: strength of guidance; 1 needs no negative prompt.
   public init(
     _ model: TransformerGraph, height: Int, width: Int, videos: Int = 1, prompt: TextKeys? = nil,
-    negativePrompt: TextKeys? = nil, shortcuts: Shortcuts = .standard
+    negativePrompt: TextKeys? = nil, guidance: Float = 6, shortcuts: Shortcuts = .standard
   ) {
     let (layout, configuration) = (model.layout, model.configuration)
     let patch = configuration.patch
@@ -42,6 +45,7 @@ public struct SamplerGraph: Sendable {
     self.videos = videos
     self.prompt = prompt ?? TextKeys(all: configuration.textLength)
     self.negativePrompt = negativePrompt ?? TextKeys(all: configuration.textLength)
+    branches = Branch.needed(guidance: guidance)
     self.shortcuts = shortcuts
   }
 
@@ -53,6 +57,9 @@ public struct SamplerGraph: Sendable {
     case prompt
     /// With the negative prompt.
     case negative
+
+    /// Those that count at this strength of guidance: the negative prompt's share is `1 - guidance`.
+    public static func needed(guidance: Float) -> [Branch] { guidance == 1 ? [.prompt] : allCases }
   }
 
   /// State that holds a video's latent: `"latent"`, `"latent.1"` …
@@ -84,7 +91,7 @@ public struct SamplerGraph: Sendable {
   /// A whole step, before anything is hoisted out of it.
   ///
   /// Inputs `"conditions"` and `"templates"` (with folded padding `"templates.prompt"` and `"templates.negative"`) where
-  /// the layout has them, `"context.prompt"`, `"context.negative"`, `"coefficients"`, and `"wave"` or, where the time is
+  /// the layout has them, for each branch `"context.prompt"` and `"context.negative"`, `"coefficients"`, and `"wave"` or, where the time is
   /// tabulated, `"time.head"` and `"time.blocks"`.
   /// - Throws: `LumosError` for weights that do not fit.
   public func step(_ weights: any WeightSource) throws -> Graph {
@@ -94,14 +101,16 @@ public struct SamplerGraph: Sendable {
       let modulation = try model.modulation(time(in: &builder), in: &builder)
       var velocities: [[Graph.ValueID]] = []
       let sequence = sequence(in: &builder)
-      for branch in Branch.allCases {
+      for branch in branches {
         let found = try self.velocities(latents, branch, modulation, sequence, in: &builder)
         for (video, velocity) in found.enumerated() { builder.output(Self.velocity(branch, video), velocity) }
         velocities.append(found)
       }
       let coefficients = builder.input("coefficients", TensorType([5], .f32))
       for video in 0..<videos {
-        let operands = [latents[video]] + velocities.map { $0[video] } + [predictions[video], coefficients]
+        // Without a negative prompt both velocities are one: v = c + 1 · (c - c).
+        let pair = [velocities[0][video], velocities[velocities.count - 1][video]]
+        let operands = [latents[video]] + pair + [predictions[video], coefficients]
         let results = try builder.applyAll(SolverStep(), operands, "solver")
         builder.update(state: Self.latent(video), to: results[0])
         builder.update(state: Self.prediction(video), to: results[1])

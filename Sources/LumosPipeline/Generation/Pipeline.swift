@@ -32,6 +32,10 @@ public struct Pipeline: Sendable {
   public var memoryBudget: Int?
   /// What may be done about memory.
   public var ladder = MemoryLadder()
+  /// Changes to the transformer's weights, all of which apply.
+  public var adapters: [Adapter] = []
+  /// Where encoded texts are kept from one generation to the next; nil for nowhere.
+  public var contexts: ContextCache?
   private let rebuild: (@Sendable () throws -> any Backend)?
   private let tokenizer: Tokenizer
   private let logger: Logger
@@ -137,7 +141,8 @@ public struct Pipeline: Sendable {
       return [:]
     }
     let plan = try GenerationPlan(
-      bundle.configuration, weights: GenerationPlan.Weights(bundle), outline: SceneOutline(scene), settings: settings,
+      bundle.configuration, weights: GenerationPlan.Weights(bundle, transformer: transformerWeights),
+      outline: SceneOutline(scene), settings: settings,
       ablation: ablation,
       texts: GenerationPlan.Texts(
         scene, negativePrompt: settings.negativePrompt, tokenizer, length: bundle.configuration.transformer.textLength),
@@ -147,6 +152,11 @@ public struct Pipeline: Sendable {
     let rungs = plan.stages.map { ($0.stage, $0.rung) }
     try onEvent(.memory(rungs: Dictionary(uniqueKeysWithValues: rungs), peakBytes: plan.peakBytes))
     return Dictionary(uniqueKeysWithValues: rungs.map { ($0, ladder.options($1)) })
+  }
+
+  /// The transformer's weights with the adapters applied.
+  private var transformerWeights: any WeightSource {
+    adapters.isEmpty ? bundle.transformer : AdaptedWeights(bundle.transformer, adapters)
   }
 
   // MARK: - Stages
@@ -178,22 +188,44 @@ public struct Pipeline: Sendable {
   private func encodeText(
     _ scene: Scene, _ settings: Settings, _ options: [Stage: SessionOptions], _ recovery: inout Recovery,
     _ clock: inout StageClock, _ onEvent: (GenerationEvent) throws -> Void
-  ) throws -> (prompt: Tensor, negative: Tensor, masks: [[Bool]]) {
+  ) throws -> (prompt: Tensor, negative: Tensor?, masks: [[Bool]]) {
     let length = bundle.configuration.transformer.textLength
     let ids = try tokenizer.encode(scene.prompt, length: length)
-    let negativeIDs = try tokenizer.encode(settings.negativePrompt, length: length)
+    let hasNegative = SamplerGraph.Branch.needed(guidance: settings.guidance).contains(.negative)
+    let negativeIDs = hasNegative ? try tokenizer.encode(settings.negativePrompt, length: length) : nil
     let masks = try scene.textMasks(tokenizer, length: length)
     for warning in try scene.textWarnings(tokenizer, length: length) { try onEvent(.warning(warning)) }
-    return try recovery.run(onEvent) { backend in
-      let session = try backend.makeSession(weights: bundle.umt5, options: options[.textEncoder] ?? SessionOptions())
-      let encoder = UMT5Encoder(bundle.configuration.umt5, session: session, weights: bundle.umt5)
-      let texts = try StageProgress(stage: .textEncoder, units: 1).follow(session, onEvent) { _ in
-        try encoder.encode([ids, negativeIDs])
-      }
-      clock.note(session)
-      logger.debug("text encoded", metadata: ["tokens": "\(ids.count)", "negativeTokens": "\(negativeIDs.count)"])
-      return (texts[0], texts[1], masks)
+    // One after the other: what a text becomes does not depend, to the bit, on what was encoded beside it.
+    let texts = [ids] + (negativeIDs.map { [$0] } ?? [])
+    let fingerprint = contexts == nil ? "" : try bundle.umt5.fingerprint()
+    var encoded = texts.map {
+      contexts?.context($0, encoder: fingerprint, width: bundle.configuration.umt5.width)
     }
+    let missing = encoded.indices.filter { encoded[$0] == nil }
+    logger.debug(
+      "texts",
+      metadata: ["tokens": "\(texts.map(\.count))", "encodedBefore": "\(texts.count - missing.count)"])
+    if !missing.isEmpty {
+      let new = try recovery.run(onEvent) { backend in
+        let session = try backend.makeSession(weights: bundle.umt5, options: options[.textEncoder] ?? SessionOptions())
+        let encoder = UMT5Encoder(bundle.configuration.umt5, session: session, weights: bundle.umt5)
+        let new = try StageProgress(stage: .textEncoder, units: missing.count).follow(session, onEvent) { textDone in
+          try missing.map { index in
+            let context = try encoder.encode(texts[index])
+            textDone()
+            return context
+          }
+        }
+        clock.note(session)
+        return new
+      }
+      for (index, context) in zip(missing, new) {
+        encoded[index] = context
+        contexts?.keep(context, of: texts[index], encoder: fingerprint)
+      }
+    }
+    let found = encoded.compactMap { $0 }
+    return (found[0], hasNegative ? found[1] : nil, masks)
   }
 
   /// Latents of the reference images, `[conditions, h, w, channels]`, nil if there are none; and how latents look, where
@@ -236,11 +268,11 @@ public struct Pipeline: Sendable {
       rebuild == nil ? nil : max(1, checkpointEvery ?? (noises[0].byteCount * noises.count < 16 << 20 ? 1 : 5))
     var kept: SamplerState?
     let latents = try recovery.run(onEvent) { backend in
-      let session = try backend.makeSession(
-        weights: bundle.transformer, options: options[.transformer] ?? SessionOptions())
+      let weights = transformerWeights
+      let session = try backend.makeSession(weights: weights, options: options[.transformer] ?? SessionOptions())
       let sampler = Sampler(
         TransformerGraph(bundle.configuration.transformer, layout: layout), session: session,
-        weights: bundle.transformer, height: noises[0].shape[1], width: noises[0].shape[2],
+        weights: weights, height: noises[0].shape[1], width: noises[0].shape[2],
         shortcuts: settings.shortcuts)
       let start = StageClock.now()
       let first = kept?.nextStep ?? 0

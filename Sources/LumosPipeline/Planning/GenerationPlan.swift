@@ -17,10 +17,11 @@ public struct GenerationPlan: Sendable {
     public let transformer: any WeightSource
 
     /// Those of a bundle.
-    public init(_ bundle: ModelBundle) {
+    /// - Parameter transformer: in place of the bundle's own, for instance with adapters.
+    public init(_ bundle: ModelBundle, transformer: (any WeightSource)? = nil) {
       umt5 = bundle.umt5
       vae = bundle.vae
-      transformer = bundle.transformer
+      self.transformer = transformer ?? bundle.transformer
     }
 
     /// Those that a configuration needs, all of type `dtype`.
@@ -201,6 +202,7 @@ private struct Planner {
     return best
   }
 
+  private var branches: [SamplerGraph.Branch] { SamplerGraph.Branch.needed(guidance: settings.guidance) }
   private var latentHeight: Int { settings.height / configuration.vae.spatialFactor }
   private var latentWidth: Int { settings.width / configuration.vae.spatialFactor }
   private var channels: Int { configuration.vae.latentChannels }
@@ -208,8 +210,9 @@ private struct Planner {
   func textEncoder(_ texts: GenerationPlan.Texts) throws -> StagePlan {
     let session = PlanningSession()
     let encoder = UMT5Encoder(configuration.umt5, session: session, weights: weights.umt5)
-    _ = try encoder.encode([texts.prompt, texts.negative].map { Array(repeating: 0, count: $0) })
-    return try plan(.textEncoder, session, evaluations: 2)
+    let lengths = branches.map { $0 == .prompt ? texts.prompt : texts.negative }
+    for length in lengths { _ = try encoder.encode(Array(repeating: 0, count: length)) }
+    return try plan(.textEncoder, session, evaluations: lengths.count)
   }
 
   func vaeEncode() throws -> StagePlan {
@@ -238,7 +241,7 @@ private struct Planner {
     _ = try sampler.sample(
       noises: Array(repeating: noise, count: settings.seeds.count), guide: guide,
       schedule: Schedule(steps: settings.steps, shift: settings.shift))
-    return try plan(.transformer, session, evaluations: 2 * settings.steps * settings.seeds.count)
+    return try plan(.transformer, session, evaluations: branches.count * settings.steps * settings.seeds.count)
   }
 
   func vaeDecode() throws -> StagePlan {

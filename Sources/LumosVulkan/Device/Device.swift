@@ -18,7 +18,7 @@ public final class VulkanDevice: Sendable {
     /// File name of the Vulkan loader. By default `LUMOSX_VULKAN_LOADER`, else `libvulkan.so.1`.
     public var loaderLibrary = VulkanLoader.defaultLibrary
     /// Folder of the pipeline caches, nil for none. By default `lumosx` in `$XDG_CACHE_HOME` or `~/.cache`.
-    public var cacheDirectory = DeviceCacheFile.defaultDirectory
+    public var cacheDirectory = CacheFolder.standard
     /// Seconds without a finished submission after which a wait gives up. By default 600.
     public var timeoutSeconds: Double = 600
     /// Variants to compute ops with: `op=name[,op=name]` (`DeviceProfile.variantChoices`). By default `LUMOSX_VARIANT`.
@@ -85,7 +85,7 @@ public final class VulkanDevice: Sendable {
   /// What has been measured on a device with its present driver (`Tuner.save`); empty if nothing has.
   /// - Parameter directory: the cache folder; nil for the user's.
   public static func tuning(of device: DeviceDescription, in directory: String? = nil) -> TuningTable {
-    guard let directory = directory ?? DeviceCacheFile.defaultDirectory else { return TuningTable() }
+    guard let directory = directory ?? CacheFolder.standard else { return TuningTable() }
     return TuningTable(DeviceCacheFile(directory: directory, device: device, kind: .tuning))
   }
 

@@ -1,6 +1,15 @@
 import Glibc
 import LumosTensor
 
+/// Where the project keeps what can be made again.
+public enum CacheFolder {
+  /// `lumosx` in `$XDG_CACHE_HOME` (if that is an absolute path) or in `~/.cache`; nil if there is neither.
+  public static var standard: String? {
+    if let cache = environment("XDG_CACHE_HOME"), cache.hasPrefix("/") { return cache + "/lumosx" }
+    return environment("HOME").map { $0 + "/.cache/lumosx" }
+  }
+}
+
 /// What is kept on disk between runs of one device and driver version: compiled pipelines, measurements.
 ///
 /// A cache is a convenience: no failure to read it is an error. Drivers have crashed on damaged caches, so the data are
@@ -16,12 +25,6 @@ struct DeviceCacheFile: Sendable {
 
   let directory: String
   let name: String
-
-  /// `lumosx` in `$XDG_CACHE_HOME` (if that is an absolute path) or in `~/.cache`; nil if there is neither.
-  static var defaultDirectory: String? {
-    if let cache = environment("XDG_CACHE_HOME"), cache.hasPrefix("/") { return cache + "/lumosx" }
-    return environment("HOME").map { $0 + "/.cache/lumosx" }
-  }
 
   /// The file of a device: another one for each driver version.
   init(directory: String, device: DeviceDescription, kind: Kind) {
