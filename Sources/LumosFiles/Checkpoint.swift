@@ -7,6 +7,8 @@ import LumosTensor
 public protocol Checkpoint: Sendable {
   /// The file, or the folder of the files, as it was given.
   var path: String { get }
+  /// All files that belong to it.
+  var files: [String] { get }
   /// The format, for people: `"safetensors"`.
   var format: String { get }
   /// Tensor names in the order of the file.
@@ -21,4 +23,8 @@ public protocol Checkpoint: Sendable {
   ///
   /// - Throws: `LumosError(.badInput)` if there is no tensor of this name; `.inputOutput` if reading fails.
   func read(_ name: String, bytes range: Range<Int>, into target: UnsafeMutableRawBufferPointer) throws(LumosError)
+}
+
+extension Checkpoint {
+  public var files: [String] { [path] }
 }

@@ -24,6 +24,6 @@ struct AdapterFile: ExpressibleByArgument {
 
   /// Reads what it changes. Errors as for `Adapter`.
   func open(for sizes: TransformerConfiguration) throws(LumosError) -> Adapter {
-    try Adapter(SafetensorsFile(path), strength: strength, for: ExpectedTensors.transformer(sizes))
+    try Adapter(CheckpointOpener.open(path), strength: strength, for: ExpectedTensors.transformer(sizes))
   }
 }

@@ -9,13 +9,16 @@ struct InspectCommand: ParsableCommand {
     commandName: "inspect",
     abstract: "Tell what a checkpoint, bundle, scene, video or picture contains, what is missing and what is unknown.")
 
-  @Argument(help: "A bundle or scene folder, a .safetensors file, a video or a picture.")
+  @Argument(help: "A bundle or scene folder, a checkpoint, a video or a picture.")
   var path: String
 
   @Flag(help: "One JSON object.")
   var json = false
 
-  func run() throws {
+  func run() throws { try Self.inspect(path, json: json) }
+
+  /// Tells what is under `path`.
+  static func inspect(_ path: String, json: Bool) throws {
     try Reporting.run(
       onFailure: { error in
         if json { Reporting.line(JSONValue(dictionaryLiteral: ("ok", false), ("error", Reporting.json(error))).text()) }

@@ -1,6 +1,6 @@
 import ArgumentParser
 
-/// The command line: `lumosx generate | plan | devices | inspect | parity | bench`.
+/// The command line: `lumosx generate | plan | devices | inspect | models | parity | bench`.
 @main
 struct Lumosx: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -12,7 +12,7 @@ struct Lumosx: ParsableCommand {
       """,
     version: "0.1.0",
     subcommands: [
-      GenerateCommand.self, PlanCommand.self, DevicesCommand.self, InspectCommand.self, ParityCommand.self,
-      BenchCommand.self,
+      GenerateCommand.self, PlanCommand.self, DevicesCommand.self, InspectCommand.self, ModelsCommand.self,
+      ParityCommand.self, BenchCommand.self,
     ])
 }

@@ -89,6 +89,50 @@ struct CommunityTests {
     }
   }
 
+  @Test("The text encoder in several files gives the library's hidden states")
+  func textEncoder() throws {
+    let path = Repository.root + "/Tests/Fixtures/community/diffusers/text_encoder"
+    let weights = CheckpointWeights(try CheckpointOpener.open(path))
+    let configuration = UMT5Configuration(
+      vocabulary: 61, width: 24, attentionWidth: 24, heads: 3, layers: 2, feedForwardWidth: 40)
+    #expect(weights.naming == .transformersUMT5)
+    #expect(weights.deviations(from: ExpectedTensors.umt5(configuration)).isEmpty)
+    let expected = try Fixtures.open("community/expected.safetensors")
+    let encoder = UMT5Encoder(
+      configuration, session: ReferenceBackend().makeSession(weights: weights), weights: weights)
+    let hidden = try encoder.encode(expected.requireTensor("ids").integers().map { Int32($0) })
+    let error = Self.nmse(hidden, try expected.requireTensor("hidden"))
+    #expect(error <= 1e-9, "\(error)")
+  }
+
+  @Test("A single file's sizes are those of its shapes; a folder's are those that it declares")
+  func sizes() throws {
+    // The 14 billion parameter model, described alone.
+    var large = TransformerConfiguration()
+    (large.width, large.heads, large.layers, large.feedForwardWidth) = (5120, 40, 40, 13_824)
+    struct Described: Checkpoint {
+      let shapes: [String: Shape]
+      let path = "described", format = "nothing"
+      var names: [String] { shapes.keys.sorted() }
+      func type(of name: String) -> TensorType? { shapes[name].map { TensorType($0, .bf16) } }
+      func requireTensor(_ name: String) throws(LumosError) -> Tensor { throw LumosError(.badInput, "described") }
+      func read(
+        _ name: String, bytes range: Range<Int>, into target: UnsafeMutableRawBufferPointer
+      ) throws(LumosError) {}
+    }
+    for sizes in [large, TransformerConfiguration()] {
+      let weights = CheckpointWeights(Described(shapes: ExpectedTensors.transformer(sizes)))
+      #expect(TransformerConfiguration(shapesOf: weights) == sizes)
+    }
+    let folder = Repository.root + "/Tests/Fixtures/community/diffusers"
+    let declared = try #require(try ModelConfiguration(diffusersFolder: folder))
+    var transformer = Self.transformer
+    transformer.textLength = 512
+    #expect(declared.transformer == transformer && declared.vae == VAEConfiguration(width: 4))
+    #expect(declared.umt5.width == 24 && declared.umt5.attentionWidth == 24 && declared.umt5.heads == 3)
+    #expect(try ModelConfiguration(diffusersFolder: Repository.root) == nil)
+  }
+
   @Test("The autoencoder's file gives the library's latents and frames")
   func autoencoder() throws {
     let weights = try Self.weights("diffusers/vae/diffusion_pytorch_model.safetensors")

@@ -75,10 +75,13 @@ struct ModelBundleTests {
     let tree = try ScratchTree()
     let nothing = try lumosError { try ModelBundle(tree.path) }
     #expect(nothing.place == tree.path && nothing.what.contains("has no transformer file"))
-    try tree.write("", to: "LumosX_models/all/.metadata")
-    #expect(
-      try lumosError { try ModelBundle(tree.path) }.advice
-        == "convert LumosX_models/all to LumosX_models/model.safetensors")
+    try tree.makeFolders(above: "LumosX_models/x")
+    #expect(try lumosError { try ModelBundle(tree.path) }.place == tree.path + "/LumosX_models")
+    for name in ["a", "b"] {
+      try SafetensorsWriter.write(
+        [("x", Tensor([1] as [Float], [1]))], to: tree.path + "/LumosX_models/\(name).safetensors")
+    }
+    #expect(try lumosError { try ModelBundle(tree.path) }.what == "holds 2 checkpoints: a.safetensors, b.safetensors")
     try tree.write(#"{"files": {"transformer": "t.safetensors"}}"#, to: "config.json")
     #expect(try lumosError { try ModelBundle(tree.path) }.place == tree.path + "/t.safetensors")
     #expect(try lumosError { try ModelBundle(tree.path + "/none") }.what == "does not exist")

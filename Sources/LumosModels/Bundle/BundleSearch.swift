@@ -1,4 +1,5 @@
 import Glibc
+import LumosFiles
 import LumosTensor
 
 /// Where a bundle is looked for: what the user names, then `LUMOSX_WEIGHTS`, then the bundle that travels with the
@@ -8,6 +9,8 @@ public struct BundleSearch: Sendable {
   public var executablePath: String
   /// The value of `LUMOSX_WEIGHTS`, if set and not empty.
   public var environmentPath: String?
+  /// The folder of the hub's downloads; nil if there is none.
+  public var hubFolder: String?
 
   /// Environment variable that names a bundle.
   public static let environmentVariable = "LUMOSX_WEIGHTS"
@@ -16,8 +19,12 @@ public struct BundleSearch: Sendable {
   public init() {
     self.init(
       executablePath: Self.realPath("/proc/self/exe") ?? CommandLine.arguments.first.flatMap(Self.realPath) ?? "",
-      environmentPath: getenv(Self.environmentVariable).map { String(cString: $0) })
+      environmentPath: Self.environment(Self.environmentVariable))
+    let home = Self.environment("HF_HOME") ?? Self.environment("HOME").map { $0 + "/.cache/huggingface" }
+    hubFolder = home.map { $0 + "/hub" }
   }
+
+  private static func environment(_ name: String) -> String? { getenv(name).map { String(cString: $0) } }
 
   /// A search as if the program lay at `executablePath`.
   public init(executablePath: String, environmentPath: String? = nil) {
@@ -49,6 +56,37 @@ public struct BundleSearch: Sendable {
       folder = Self.parent(folder)
     }
     return nil
+  }
+
+  /// A bundle that was found.
+  public struct Place: Sendable {
+    /// The folder.
+    public let path: String
+    /// Why it was looked at, for people.
+    public let origin: String
+    /// What it has.
+    public let report: BundleReport
+  }
+
+  /// Every folder that may hold a bundle: what `LUMOSX_WEIGHTS` names, what travels with the program, and downloads in the
+  /// hub's cache.
+  public var all: [Place] {
+    var places = environmentPath.map { [($0, Self.environmentVariable)] } ?? []
+    if let travelling { places.append((travelling, "travels with the program")) }
+    for (folder, model) in hubSnapshots { places.append((folder, "download of \(model)")) }
+    return places.map { Place(path: $0.0, origin: $0.1, report: BundleReport($0.0)) }
+  }
+
+  /// Downloads of models that the engine runs, with the models' names.
+  private var hubSnapshots: [(folder: String, model: String)] {
+    guard let hub = hubFolder else { return [] }
+    return FileKind.names(in: hub).flatMap { name -> [(folder: String, model: String)] in
+      let parts = name.split(separator: "--", omittingEmptySubsequences: true)
+      guard parts.count == 3, parts[0] == "models", parts[2].contains("LumosX") || parts[2].hasPrefix("Wan2.1-T2V")
+      else { return [] }
+      let snapshots = "\(hub)/\(name)/snapshots"
+      return FileKind.names(in: snapshots).map { ("\(snapshots)/\($0)", "\(parts[1])/\(parts[2])") }
+    }
   }
 
   /// `"/a/b"` of `"/a/b/c"`, `""` of `"/a"`.

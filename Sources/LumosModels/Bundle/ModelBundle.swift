@@ -1,11 +1,11 @@
-import Glibc
 import LumosFiles
 import LumosTensor
 
 /// A folder with everything that a generation needs: configuration, weights of the three networks, tokenizer.
 ///
 /// Files are where `config.json` says (`files`), or else under the names of the published hub layout (MODEL.md section
-/// 13) with the ending `.safetensors`. Opening maps the checkpoints and checks their headers; weights are read when
+/// 13) or in the folders of diffusers. Without `config.json` the sizes are those of diffusers' configurations, or else the
+/// published ones, the transformer's as its tensors' shapes tell. Opening maps the checkpoints and checks their headers; weights are read when
 /// they are used. Call `verify()` before building a model: it compares every name and shape.
 public struct ModelBundle: Sendable {
   /// The folder.
@@ -33,14 +33,26 @@ public struct ModelBundle: Sendable {
     }
     self.path = path
     let configurationPath = path + "/config.json"
-    configuration = FileKind(configurationPath) == nil ? .init() : try ModelConfiguration(path: configurationPath)
-    transformer = try CheckpointWeights(SafetensorsFile(Self.locate(.transformer, in: path, configuration)))
-    vae = try CheckpointWeights(SafetensorsFile(Self.locate(.vae, in: path, configuration)))
-    umt5 = try CheckpointWeights(SafetensorsFile(Self.locate(.umt5, in: path, configuration)))
-    let model = try Self.locate(.tokenizer, in: path, configuration)
+    let written = FileKind(configurationPath) == nil ? nil : try ModelConfiguration(path: configurationPath)
+    let files = written?.files ?? [:]
+    transformer = try CheckpointWeights(CheckpointOpener.open(Self.locate(.transformer, in: path, files)))
+    vae = try CheckpointWeights(CheckpointOpener.open(Self.locate(.vae, in: path, files)))
+    umt5 = try CheckpointWeights(CheckpointOpener.open(Self.locate(.umt5, in: path, files)))
+    if let written { configuration = written } else { configuration = try Self.undeclared(path, transformer) }
+    let model = try Self.locate(.tokenizer, in: path, files)
     tokenizerPath = model
     let json = (model.lastIndex(of: "/").map { String(model[...$0]) } ?? "") + "tokenizer.json"
     tokenizerJSONPath = FileKind(json) == .file ? json : nil
+  }
+
+  /// The configuration of a folder without `config.json`.
+  static func undeclared(
+    _ path: String, _ transformer: CheckpointWeights?
+  ) throws(LumosError) -> ModelConfiguration {
+    if let declared = try ModelConfiguration(diffusersFolder: path) { return declared }
+    var published = ModelConfiguration()
+    if let transformer { published.transformer = TransformerConfiguration(shapesOf: transformer) }
+    return published
   }
 
   /// Compares the checkpoints with what the configuration needs: every name, every shape.
@@ -61,57 +73,35 @@ public struct ModelBundle: Sendable {
     throw LumosError(.badInput, "checkpoints do not fit the configuration\n\(list)\n", at: path, advice: advice)
   }
 
-  /// Usual places of a part, most specific first.
+  /// Usual places of a part, most specific first: files, then folders with one checkpoint.
   static func candidates(_ part: ModelConfiguration.Part) -> [String] {
+    let (stems, folders): ([String], [String])
     switch part {
     case .transformer:
-      [
-        "LumosX_models/model.safetensors", "LumosX_models/lumosx.safetensors", "LumosX_models.safetensors",
-        "transformer.safetensors",
-      ]
-    case .vae: ["vae.safetensors", "Wan2.1_VAE.safetensors"]
-    case .umt5: ["models_t5_umt5-xxl-enc-bf16.safetensors", "umt5.safetensors"]
+      stems = ["LumosX_models/model", "LumosX_models/lumosx", "LumosX_models", "transformer"]
+      folders = ["LumosX_models", "transformer"]
+    case .vae: (stems, folders) = (["vae", "Wan2.1_VAE"], ["vae"])
+    case .umt5: (stems, folders) = (["models_t5_umt5-xxl-enc-bf16", "umt5"], ["text_encoder"])
     case .tokenizer:
-      ["umt5-xxl/spiece.model", "tokenizer/spiece.model", "google/umt5-xxl/spiece.model", "spiece.model"]
+      return ["umt5-xxl/spiece.model", "tokenizer/spiece.model", "google/umt5-xxl/spiece.model", "spiece.model"]
     }
+    return CheckpointOpener.endings.flatMap { ending in stems.map { $0 + ending } } + folders
   }
 
-  /// Files of other formats in which the part is published, for advice.
-  private static func published(_ part: ModelConfiguration.Part) -> [String] {
-    switch part {
-    case .transformer: ["LumosX_models/all", "LumosX_models/model.pt", "LumosX_models.pt"]
-    case .vae: ["vae.pth", "Wan2.1_VAE.pth"]
-    case .umt5: ["models_t5_umt5-xxl-enc-bf16.pth"]
-    case .tokenizer: []
-    }
+  /// Where a part is: where `files` says, or else in the first of its usual places that there is; nil if in none.
+  static func find(
+    _ part: ModelConfiguration.Part, in path: String, _ files: [ModelConfiguration.Part: String]
+  ) -> String? {
+    if let file = files[part] { return "\(path)/\(file)" }
+    return candidates(part).first { FileKind("\(path)/\($0)") != nil }.map { "\(path)/\($0)" }
   }
 
   private static func locate(
-    _ part: ModelConfiguration.Part, in path: String, _ configuration: ModelConfiguration
+    _ part: ModelConfiguration.Part, in path: String, _ files: [ModelConfiguration.Part: String]
   ) throws(LumosError) -> String {
-    if let file = configuration.files[part] { return "\(path)/\(file)" }
-    let places = candidates(part)
-    if let found = places.first(where: { FileKind("\(path)/\($0)") == .file }) { return "\(path)/\(found)" }
-    let other = published(part).first { FileKind("\(path)/\($0)") != nil }
-    let advice = other.map { "convert \($0) to \(places[0])" } ?? "put it there, or name it in config.json under files"
+    if let found = find(part, in: path, files) { return found }
     throw LumosError(
-      .badInput, "has no \(part.rawValue) file (looked for \(places.joined(separator: ", ")))", at: path, advice: advice
-    )
-  }
-}
-
-/// What lies under a path, links followed.
-enum FileKind {
-  case file, folder, other
-
-  /// Nil if nothing is there.
-  init?(_ path: String) {
-    var status = stat()
-    guard stat(path, &status) == 0 else { return nil }
-    switch status.st_mode & S_IFMT {
-    case S_IFREG: self = .file
-    case S_IFDIR: self = .folder
-    default: self = .other
-    }
+      .badInput, "has no \(part.rawValue) file (looked for \(candidates(part).joined(separator: ", ")))", at: path,
+      advice: "put it there, or name it in config.json under files; `lumosx models verify` tells what is missing")
   }
 }

@@ -49,6 +49,11 @@ public struct ModelConfiguration: Sendable {
       let column = 1 + bytes.prefix(error.byte).reversed().prefix { $0 != UInt8(ascii: "\n") }.count
       throw LumosError(.badInput, error.reason, at: "\(file), line \(line), column \(column)")
     }
+    try self.init(json, file: file)
+  }
+
+  /// Reads a configuration's value.
+  init(_ json: JSONValue, file: String) throws(LumosError) {
     let unknown = ConfigurationReader.Unknown()
     let reader = try ConfigurationReader(json, file: file, unknown: unknown)
     reader.noteUnknown(besides: [

@@ -28,7 +28,7 @@ public struct Inspection: Sendable {
     }
     if status.st_mode & S_IFMT == S_IFDIR {
       if access(path + "/caption.txt", F_OK) == 0 { self = try Self.scene(path) } else { self = try Self.bundle(path) }
-    } else if path.hasSuffix(".safetensors") {
+    } else if CheckpointOpener.isCheckpoint(path) {
       self = try Self.checkpoint(path)
     } else if let video = try? VideoProbe.info(path) {
       self = Self.video(video)
@@ -38,8 +38,8 @@ public struct Inspection: Sendable {
         ["width": .integer(picture.width), "height": .integer(picture.height)])
     } else {
       throw LumosError(
-        .badInput, "is no safetensors file, video, PNG, JPEG or WebP", at: path,
-        advice: "name a bundle or scene folder, a .safetensors file, a video or a picture")
+        .badInput, "is no checkpoint, video, PNG, JPEG or WebP", at: path,
+        advice: "name a bundle or scene folder, a checkpoint, a video or a picture")
     }
   }
 
@@ -124,18 +124,20 @@ public struct Inspection: Sendable {
   }
 
   private static func checkpoint(_ path: String) throws -> Inspection {
-    let file = try SafetensorsFile(path)
+    let file = try CheckpointOpener.open(path)
+    let metadata = (file as? SafetensorsFile)?.metadata.sorted { $0.key < $1.key } ?? []
     let summary = WeightSummary(file)
     let tensors = file.names.compactMap { name in file.type(of: name).map { (name, $0) } }
     return Inspection(
       .checkpoint,
-      [summary.text] + file.metadata.sorted { $0.key < $1.key }.map { "metadata \($0.key): \($0.value)" }
+      ["\(file.format): \(summary.text)"] + metadata.map { "metadata \($0.key): \($0.value)" }
         + tensors.map { "\($0.0)  \($0.1)" },
       .object(
         summary.members + [
+          .init("format", .string(file.format)),
           .init(
             "metadata",
-            .object(file.metadata.sorted { $0.key < $1.key }.map { .init($0.key, .string($0.value)) })),
+            .object(metadata.map { .init($0.key, .string($0.value)) })),
           .init(
             "tensors",
             .array(
