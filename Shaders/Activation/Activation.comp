@@ -1,21 +1,27 @@
-// y[i] = silu(x[i]) or the tanh form of gelu(x[i]). One invocation per element.
+// y[i] = silu(x[i]) or the tanh form of gelu(x[i]).
 #version 460
 #include "Common/types.glsl"
 #include "Common/activation.glsl"
+#include "Common/vectors.glsl"
 
-layout(local_size_x = 128) in;
 layout(push_constant, scalar) uniform Push {
   FloatsIn x;
-  FloatsOut y;
+  FloatsOut result;
   uint count;
 } p;
 
-void main() {
-  const uint i = workgroup_index() * 128 + gl_LocalInvocationID.x;
-  if (i >= p.count) return;
+bool reads_vectors() { return is_aligned(uvec2(p.x)); }
+
+vec4 elements(uint i, bool whole) {
+  vec4 values = load_vector(p.x, whole, i, p.count - 1);
+  [[unroll]] for (uint k = 0; k < 4; k++) {
 #if defined(GELU_TANH)
-  p.y.at[i] = gelu_tanh(p.x.at[i]);
+    values[k] = gelu_tanh(values[k]);
 #else
-  p.y.at[i] = silu(p.x.at[i]);
+    values[k] = silu(values[k]);
 #endif
+  }
+  return values;
 }
+
+#include "Common/elements.glsl"

@@ -1,7 +1,7 @@
 // The elements of a, then those of b, all of type TYPE: rounding gives back what was widened.
 #version 460
 #include "Common/types.glsl"
-#include "Common/typed.glsl"
+#include "Common/vectors.glsl"
 
 layout(constant_id = 0) const uint TYPE = TYPE_F32;
 
@@ -13,11 +13,19 @@ layout(push_constant, scalar) uniform Push {
   uint count_a;
 } p;
 
-float element(uint i) {
-  if (i < p.count_a) return load_element(p.a, TYPE, i);
-  return load_element(p.b, TYPE, i - p.count_a);
+bool reads_vectors() { return p.count_a % 4 == 0 && is_aligned(uvec2(p.a) | uvec2(p.b)); }
+
+vec4 elements(uint i, bool whole) {
+  if (i + 3 < p.count_a) return load_vector(p.a, TYPE, whole, i, p.count_a - 1);
+  if (i >= p.count_a) return load_vector(p.b, TYPE, whole, i - p.count_a, p.count - p.count_a - 1);
+  // The seam.
+  vec4 values;
+  [[unroll]] for (uint k = 0; k < 4; k++) {
+    const uint at = min(i + k, p.count - 1);
+    values[k] = at < p.count_a ? load_element(p.a, TYPE, at) : load_element(p.b, TYPE, at - p.count_a);
+  }
+  return values;
 }
 
-#define STORE(i, value) store_element(p.result, TYPE, i, value)
-
+#define RESULT_TYPE TYPE
 #include "Common/elements.glsl"

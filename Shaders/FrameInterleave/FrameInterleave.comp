@@ -11,13 +11,14 @@ layout(push_constant, scalar) uniform Push {
   Divisor area;      // H*W
 } p;
 
-float element(uint i) {
+uint source(uint i) {
   const uint pixel = divide(i, p.channels);  // Counted over all frames.
   const uint channel = i - pixel * p.channels.value;
   const uint frame = divide(pixel, p.area);
   const uint position = pixel - frame * p.area.value;
-  const uint source = ((frame / 2) * p.area.value + position) * 2 + frame % 2;
-  return p.x.at[source * p.channels.value + channel];
+  return (((frame / 2) * p.area.value + position) * 2 + frame % 2) * p.channels.value + channel;
 }
 
-#include "Common/elements.glsl"
+bool keeps_vectors() { return p.channels.value % 4 == 0; }
+
+#include "Common/copies.glsl"

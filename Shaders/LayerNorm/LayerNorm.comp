@@ -21,27 +21,33 @@ layout(push_constant, scalar) uniform Push {
   float epsilon;
 } p;
 
-#include "Common/rows.glsl"
 layout(constant_id = 1) const bool MODULATED = false;
 layout(constant_id = 2) const uint RESULT = TYPE_F32;
+#include "Common/rows.glsl"
+
+// Vector k of this lane, normed and modulated. `left` is the mean of the deviations from `mean`.
+vec4 finished(Row row, uint k, float mean, float left, float inverse) {
+  // `precise` keeps the two subtractions apart: folded into one, the correction would be rounded away.
+  precise const vec4 deviation = row_vector(p.x, row, k) - mean;
+  precise const vec4 centred = deviation - left;
+  vec4 y = centred * inverse;
+#if defined(AFFINE)
+  y = y * load_row_weights(p.weight, row, k) + load_row_weights(p.bias, row, k);
+#endif
+  if (MODULATED) y = y * (1.0 + load_row_operand(p.scale, row, k)) + load_row_operand(p.shift, row, k);
+  return y;
+}
 
 void main() {
-  const uint row = row_index();
-  const uint width = row < p.rows ? p.width : 0;
-  const uint first = row * p.width;
-  const float mean = row_sums(p.x, first, width, 0.0).x / float(p.width);
-  const vec2 moments = row_sums(p.x, first, width, mean) / float(p.width);
+  const Row row = open_row(p.x, p.rows, p.width);
+  const float mean = row_sums(p.x, row, 0.0).x / float(p.width);
+  const vec2 moments = row_sums(p.x, row, mean) / float(p.width);
+  if (row.width == 0) return;
   const float left = moments.x;
   const float inverse = inversesqrt(max(moments.y - left * left, 0.0) + p.epsilon);
-  for (uint c = row_lane(); c < width; c += LANES) {
-    // `precise` keeps the two subtractions apart: folded into one, the correction would be rounded away.
-    precise const float deviation = p.x.at[first + c] - mean;
-    precise const float centred = deviation - left;
-    float y = centred * inverse;
-#if defined(AFFINE)
-    y = y * load_weight(p.weight, c) + load_weight(p.bias, c);
-#endif
-    if (MODULATED) y = y * (1.0 + p.scale.at[c]) + p.shift.at[c];
-    store_element(p.result, RESULT, first + c, y);
+  const uint per_word = vectors_in_word(RESULT);
+  [[unroll]] for (uint k = 0; k < VECTORS; k += per_word) {
+    store_row(
+        p.result, row, k, finished(row, k, mean, left, inverse), finished(row, k + per_word - 1, mean, left, inverse));
   }
 }

@@ -4,6 +4,7 @@
 #include "Common/types.glsl"
 #include "Common/typed.glsl"
 #include "Common/divide.glsl"
+#include "Common/turn.glsl"
 
 layout(push_constant, scalar) uniform Push {
   FloatsIn x;
@@ -17,32 +18,29 @@ layout(push_constant, scalar) uniform Push {
   Divisor pairs;  // of a head
 } p;
 
-#include "Common/rows.glsl"
 layout(constant_id = 1) const bool ROTARY = false;
 layout(constant_id = 2) const uint RESULT = TYPE_F32;
+#include "Common/rows.glsl"
 
-// Element c of the row at `first`, normed.
-float normed(uint first, uint c, float inverse) { return p.x.at[first + c] * inverse * load_weight(p.weight, c); }
+// Vector k of this lane, which is two pairs, normed and turned.
+vec4 finished(Row row, uint k, float inverse) {
+  const vec4 normed = row_vector(p.x, row, k) * inverse * load_row_weights(p.weight, row, k);
+  if (!ROTARY) return normed;
+  const uint pair = row_column(k) / 2;
+  const uint angle = row.index * p.pairs.value;
+  const uint first = angle + modulo(pair, p.pairs);
+  const uint second = angle + modulo(pair + 1, p.pairs);
+  const bool whole = p.pairs.value % 2 == 0 && is_aligned(uvec2(p.cosines) | uvec2(p.sines));
+  return turned(normed, load_angles(p.cosines, whole, first, second), load_angles(p.sines, whole, first, second));
+}
 
 void main() {
-  const uint row = row_index();
-  const uint width = row < p.rows ? p.width : 0;
-  const uint first = row * p.width;
-  const float mean_square = row_sums(p.x, first, width, 0.0).y / float(p.width);
+  const Row row = open_row(p.x, p.rows, p.width);
+  const float mean_square = row_sums(p.x, row, 0.0).y / float(p.width);
+  if (row.width == 0) return;
   const float inverse = inversesqrt(mean_square + p.epsilon);
-  if (!ROTARY) {
-    for (uint c = row_lane(); c < width; c += LANES) {
-      store_element(p.result, RESULT, first + c, normed(first, c, inverse));
-    }
-    return;
-  }
-  for (uint i = row_lane(); 2 * i < width; i += LANES) {
-    const uint angle = row * p.pairs.value + modulo(i, p.pairs);
-    const float cosine = p.cosines.at[angle];
-    const float sine = p.sines.at[angle];
-    const float a = normed(first, 2 * i, inverse);
-    const float b = normed(first, 2 * i + 1, inverse);
-    store_element(p.result, RESULT, first + 2 * i, a * cosine - b * sine);
-    store_element(p.result, RESULT, first + 2 * i + 1, a * sine + b * cosine);
+  const uint per_word = vectors_in_word(RESULT);
+  [[unroll]] for (uint k = 0; k < VECTORS; k += per_word) {
+    store_row(p.result, row, k, finished(row, k, inverse), finished(row, k + per_word - 1, inverse));
   }
 }

@@ -8,6 +8,7 @@ layout(push_constant, scalar) uniform Push {
   uint count;
 } p;
 
-float element(uint i) { return p.x.at[i]; }
+uint source(uint i) { return i; }
+bool keeps_vectors() { return true; }
 
-#include "Common/elements.glsl"
+#include "Common/copies.glsl"

@@ -1,5 +1,5 @@
 // Tokens [F*H*W, P*P*C] to frames [F, h, w, C], cropped; a token's numbers are ordered (patch row, patch column,
-// channel). One output element at a time.
+// channel).
 #version 460
 #include "Common/types.glsl"
 #include "Common/divide.glsl"
@@ -7,7 +7,7 @@
 layout(constant_id = 0) const uint P = 2;  // Side of a patch.
 
 layout(push_constant, scalar) uniform Push {
-  FloatsIn tokens;
+  FloatsIn x;  // tokens
   FloatsOut result;
   uint count;
   Divisor channels;
@@ -15,17 +15,19 @@ layout(push_constant, scalar) uniform Push {
   Divisor height;
 } p;
 
-float element(uint i) {
+uint source(uint i) {
   const uint pixel = divide(i, p.channels);
   const uint channel = i - pixel * p.channels.value;
   const uint row = divide(pixel, p.width);  // Counted over all frames.
   const uint frame = divide(row, p.height);
   const uint y = row - frame * p.height.value;
-  const uint x = pixel - row * p.width.value;
+  const uint column = pixel - row * p.width.value;
   const uint token_rows = (p.height.value + P - 1) / P;
   const uint token_columns = (p.width.value + P - 1) / P;
-  const uint token = (frame * token_rows + y / P) * token_columns + x / P;
-  return p.tokens.at[((token * P + y % P) * P + x % P) * p.channels.value + channel];
+  const uint token = (frame * token_rows + y / P) * token_columns + column / P;
+  return ((token * P + y % P) * P + column % P) * p.channels.value + channel;
 }
 
-#include "Common/elements.glsl"
+bool keeps_vectors() { return p.channels.value % 4 == 0; }
+
+#include "Common/copies.glsl"

@@ -12,12 +12,14 @@ layout(push_constant, scalar) uniform Push {
   Divisor width;  // Of the output.
 } p;
 
-float element(uint i) {
+uint source(uint i) {
   const uint pixel = divide(i, p.channels);
   const uint channel = i - pixel * p.channels.value;
   const uint row = divide(pixel, p.width);
   const uint column = pixel - row * p.width.value;
-  return p.x.at[((row / 2) * (p.width.value / 2) + column / 2) * p.channels.value + channel];
+  return ((row / 2) * (p.width.value / 2) + column / 2) * p.channels.value + channel;
 }
 
-#include "Common/elements.glsl"
+bool keeps_vectors() { return p.channels.value % 4 == 0; }
+
+#include "Common/copies.glsl"

@@ -87,9 +87,26 @@ public enum ParityCheck {
     _ opCase: OpCase, device: String, seed: UInt64 = 0,
     implementation: ([Tensor]) throws -> Observation, reference: ([Tensor]) throws -> [Tensor]
   ) -> ParityResult {
+    run(
+      opCase, device: device, seed: seed, ways: [()], implementation: { inputs, _ in try implementation(inputs) },
+      reference: reference)
+  }
+
+  /// Runs `opCase` through an implementation in several ways, such as with operands on and off their alignment, and
+  /// through the reference once. The result is that of the first way that fails, else that of the largest error.
+  public static func run<Way>(
+    _ opCase: OpCase, device: String, seed: UInt64 = 0, ways: [Way],
+    implementation: ([Tensor], Way) throws -> Observation, reference: ([Tensor]) throws -> [Tensor]
+  ) -> ParityResult {
     let inputs = opCase.makeInputs(seed: seed)
     do {
-      return judge(opCase, device: device, try implementation(inputs), expected: try reference(inputs))
+      let observed = try ways.map { try implementation(inputs, $0) }
+      let expected = try reference(inputs)
+      let results = observed.map { judge(opCase, device: device, $0, expected: expected) }
+      guard let worst = results.first(where: { !$0.pass }) ?? results.max(by: { $0.nmse < $1.nmse }) else {
+        return result(opCase, device, [], nil, failure: "nothing was run")
+      }
+      return worst
     } catch {
       return result(opCase, device, [], nil, failure: "\(error)")
     }

@@ -22,6 +22,8 @@ public struct OpRunner: Sendable {
   public var forcedVariants: [String: String] = [:]
   /// Choices in place of the device's, by `VulkanLowering.tuningKey`.
   public var tuning = TuningTable()
+  /// The one operand, inputs before outputs, that a misaligned run puts off its alignment; nil for all of them.
+  public var misalignedOperand: Int?
   /// Changes the lowered dispatches.
   public var editing: @Sendable ([Dispatch]) -> [Dispatch] = { $0 }
 
@@ -47,7 +49,8 @@ public struct OpRunner: Sendable {
     profile.forcedVariants.merge(forcedVariants) { _, new in new }
     if !tuning.entries.isEmpty { profile.tuning = tuning }
     return try PreparedOp(
-      device, profile, op, inputs, misaligned: misaligned, overrides: kernelOverrides, editing: editing)
+      device, profile, op, inputs, misaligned: { misaligned && (misalignedOperand ?? $0) == $0 },
+      overrides: kernelOverrides, editing: editing)
   }
 }
 
@@ -125,15 +128,17 @@ public final class PreparedOp {
   public let kernels: [String]
 
   fileprivate init(
-    _ device: VulkanDevice, _ profile: DeviceProfile, _ op: any OpDescriptor, _ tensors: [Tensor], misaligned: Bool,
-    overrides: [String: [UInt32]], editing: ([Dispatch]) -> [Dispatch]
+    _ device: VulkanDevice, _ profile: DeviceProfile, _ op: any OpDescriptor, _ tensors: [Tensor],
+    misaligned: (_ operand: Int) -> Bool, overrides: [String: [UInt32]], editing: ([Dispatch]) -> [Dispatch]
   ) throws {
     let pool = MemoryPool(device, checked: false)
     let types = try op.outputTypes(tensors.map(\.type))
     let inputs = try tensors.enumerated().map {
-      try Operand("input \($0)", $1.type, misaligned: misaligned, pool)
+      try Operand("input \($0)", $1.type, misaligned: misaligned($0), pool)
     }
-    let results = try types.enumerated().map { try Operand("output \($0)", $1, misaligned: misaligned, pool) }
+    let results = try types.enumerated().map {
+      try Operand("output \($0)", $1, misaligned: misaligned(inputs.count + $0), pool)
+    }
     let plan = try PlannedDispatch.lowering(
       op, label: op.name, inputs: inputs.map(\.planned), outputs: results.map(\.planned), profile,
       editing: editing)

@@ -123,8 +123,9 @@ private struct ParityTarget {
     }
     return ParityCheck.run(
       opCase, device: backend.name,
-      implementation: { inputs in
-        let run = try runner.run(opCase.op, inputs, misaligned: true)
+      ways: [true, false],
+      implementation: { inputs, misaligned in
+        let run = try runner.run(opCase.op, inputs, misaligned: misaligned)
         return .init(outputs: run.outputs, guardViolations: run.guardViolations, kernels: run.kernels)
       },
       reference: { try ReferenceEvaluator.evaluate(opCase.op, $0, as: Float.self) })

@@ -1,5 +1,6 @@
 import LumosOpSuite
 import LumosOps
+import LumosTensor
 import Testing
 
 @testable import LumosVulkan
@@ -36,15 +37,27 @@ struct KernelShapeTests {
     #expect(PushWord.divisor(0) == [.uint(0), .uint(0), .uint(0)])
   }
 
-  @Test("Rows get 8 to 128 lanes, and every row a place")
-  func rowKernels() {
+  @Test("Rows get 4 to 128 lanes, every element a lane and every row a place", arguments: [DType.f32, .f16, .bf16])
+  func rowKernels(result: DType) {
     for width in [1, 7, 64, 65, 96, 384, 1536, 16384] {
       for rows in [0, 1, 15, 16, 17, 32760, 5_000_000] {
-        let kernel = RowKernel(rows: rows, width: width, .minimum)
-        #expect([8, 16, 32, 64, 128].contains(kernel.lanes))
-        #expect(kernel.lanes == 128 || kernel.lanes * 8 >= width)
+        let kernel = RowKernel(rows: rows, width: width, result: result, .minimum)
+        let word = result == .f32 ? 4 : 8
+        #expect([4, 8, 16, 32, 64, 128].contains(kernel.lanes) && kernel.lanes * word >= 32)
+        #expect(kernel.vectors > 0 && kernel.vectors * 4 % word == 0)
+        #expect((width..<width + kernel.lanes * word).contains(kernel.lanes * 4 * kernel.vectors))
         #expect(kernel.grid.x * kernel.grid.y * (128 / kernel.lanes) >= rows)
         #expect(kernel.grid.x <= 65535 && kernel.grid.y <= 65535 && kernel.grid.x >= 1)
+      }
+    }
+  }
+
+  @Test("No lane is idle on the model's rows")
+  func modelRows() {
+    for width in [96, 192, 384, 1536, 4096] {
+      for result: DType in [.f32, .f16] {
+        let kernel = RowKernel(rows: 1, width: width, result: result, .minimum)
+        #expect(kernel.lanes * 4 * kernel.vectors == width && kernel.vectors <= 12, "\(width) to \(result)")
       }
     }
   }

@@ -46,15 +46,18 @@ struct Mutant: Sendable, CustomStringConvertible {
   let opCase: OpCase
   let symptom: Symptom
   let change: Change
+  /// Whether its operands lie off their alignment, as in the checks of right kernels.
+  let misaligned: Bool
 
   init(
     _ description: String, _ op: any OpDescriptor, _ inputs: [OpCase.Input],
-    symptom: Symptom = .error, _ change: Change
+    symptom: Symptom = .error, misaligned: Bool = true, _ change: Change
   ) {
     self.description = description
     opCase = OpCase(description, op, inputs)
     self.symptom = symptom
     self.change = change
+    self.misaligned = misaligned
   }
 
   /// Makes a runner run the broken kernel in place of the right one.

@@ -13,11 +13,11 @@ import Testing
 
   @Test("A broken kernel fails the check that the right one passes", arguments: mutants)
   func caught(mutant: Mutant) throws {
-    let control = parity(mutant.opCase, on: device)
+    let control = parity(mutant.opCase, on: device, misaligned: mutant.misaligned)
     #expect(control.pass, "the right kernel fails: \(control)")
     var broken = OpRunner(device)
     try mutant.apply(to: &broken)
-    let result = parity(mutant.opCase, on: device) { $0 = broken }
+    let result = parity(mutant.opCase, on: device, misaligned: mutant.misaligned) { $0 = broken }
     #expect(mutant.symptom.shows(in: result), "\(result)")
     #expect(!result.variant.isEmpty, "nothing ran: \(result)")
   }
@@ -54,7 +54,7 @@ import Testing
 }
 
 /// Small cases, each with tails in every direction that the mutant breaks.
-private let mutants: [Mutant] = productMutants + attentionMutants + normMutants + elementMutants
+private let mutants: [Mutant] = productMutants + attentionMutants + normMutants + elementMutants + wordMutants
 
 private let productMutants: [Mutant] = [
   Mutant(
@@ -198,7 +198,7 @@ private let normMutants: [Mutant] = [
   Mutant(
     "RMSNorm: every head has its own angles", RMSNorm(epsilon: 1e-6, rotary: Rotary(heads: 3)),
     [.init([5, 30]), .init([30]), .init([5, 5]), .init([5, 5])],
-    .source("row * p.pairs.value + modulo(i, p.pairs)", by: "min(row * p.pairs.value + i, 24)")),
+    .source("angle + modulo(pair, p.pairs)", by: "min(angle + pair, 24)")),
   Mutant(
     "LayerNorm: shift and scale are exchanged",
     LayerNorm(epsilon: 1e-6, modulation: Modulate(shiftRow: 0, scaleRow: 1)), [.init([7, 13]), .init([6, 13])],
@@ -206,11 +206,13 @@ private let normMutants: [Mutant] = [
   Mutant(
     "ChannelNorm: the nonlinearity comes before γ", ChannelNorm(activation: .silu), [.init([5, 97]), .init([97])],
     .source(
-      "activate(ACTIVATION, p.x.at[first + c] * factor * load_weight(p.gamma, c))",
-      by: "activate(ACTIVATION, p.x.at[first + c] * factor) * load_weight(p.gamma, c)")),
+      "* load_row_weights(p.gamma, row, k);\n  [[unroll]] for (uint i = 0; i < 4; i++) values[i] = activate(ACTIVATION, values[i]);",
+      by:
+        ";\n  for (uint i = 0; i < 4; i++) values[i] = activate(ACTIVATION, values[i]);\n  values *= load_row_weights(p.gamma, row, k);"
+    )),
   Mutant(
     "ChannelNorm: the last channel is left out of the sum", ChannelNorm(), [.init([5, 97]), .init([97])],
-    .source("if (c < width) deviations", by: "if (c < width - 1) deviations")),
+    .source("centre, lessThan(columns, uvec4(row.width))", by: "centre, lessThan(columns + 1, uvec4(row.width))")),
   Mutant(
     "LayerNorm: the mean's rounding is not corrected", LayerNorm(epsilon: 1e-6),
     [.init([9, 1536], .f32, .uniform(lower: 999, upper: 1001))],
@@ -223,11 +225,11 @@ private let elementMutants: [Mutant] = [
     .dispatches { $0.changingLast { $0.exchange(.input(1, offset: 0), .input(1, offset: 52)) } }),
   Mutant(
     "GatedAdd: the grid is one workgroup short", GatedAdd(gateRow: 5),
-    [.init([5, 129]), .init([5, 129]), .init([6, 129])],
+    [.init([5, 513]), .init([5, 513]), .init([6, 513])],
     symptom: .notANumber, .dispatches { $0.changingLast { $0.grid.x -= 1 } }),
   Mutant(
-    "Slice: elements past the end are written", Slice(start: 0, count: 500), [.init([500])], symptom: .guardViolation,
-    .source("if (i < p.count) STORE", by: "STORE")),
+    "Slice: elements past the end are written", Slice(start: 0, count: 501), [.init([501])], symptom: .guardViolation,
+    .source("if (at + k < end) store_element", by: "store_element")),
   Mutant(
     "Convert: ties round up", Convert(to: .f16), [.init([2], .f32, .values([1 + 0x1p-11, 1]))],
     .source("(rebiased >> 13 & 1)", by: "1")),
@@ -244,4 +246,42 @@ private let elementMutants: [Mutant] = [
     "SolverStep: the prompts are exchanged", SolverStep(),
     [.init([33]), .init([33]), .init([33]), .init([33]), .init([5], .f32, .values([6, 0.5, 0.9, 0.1, 0.25]))],
     .dispatches { $0.changingLast { $0.exchange(.input(1), .input(2)) } }),
+]
+
+/// Kernels that take words of 16 bytes where there are none, or no more than words.
+private let wordMutants: [Mutant] = [
+  Mutant(
+    "Elementwise: the tail behind the last word is dropped", Elementwise(.add), [.init([2054]), .init([2054])],
+    symptom: .notANumber, misaligned: false,
+    .source("if (i < p.count) store_word", by: "if (i + 4 <= p.count) store_word")),
+  Mutant(
+    "GatedAdd: the alignment of what is read is ignored", GatedAdd(gateRow: 5),
+    [.init([5, 128]), .init([5, 128]), .init([6, 128])], symptom: .wrongNumbers,
+    .source("reads && p.count - i >= 4", by: "p.count - i >= 4")),
+  Mutant(
+    "Convert: the alignment of the result is ignored", Convert(to: .f16), [.init([5, 128])], symptom: .notANumber,
+    .source("const bool writes = is_aligned(uvec2(p.result));", by: "const bool writes = true;")),
+  Mutant(
+    "GatedAdd: rows that are no whole words are read so", GatedAdd(gateRow: 4),
+    [.init([5, 130]), .init([5, 130]), .init([6, 130])], symptom: .wrongNumbers, misaligned: false,
+    .source("p.width.value % 4 == 0 && is_aligned(uvec2(p.x) | uvec2(p.y) | uvec2(p.gate))", by: "true")),
+  Mutant(
+    "RMSNorm: the alignment of x is ignored", RMSNorm(epsilon: 1e-6), [.init([5, 128]), .init([128])],
+    symptom: .wrongNumbers,
+    .source("row.whole = width % 4 == 0 && is_aligned(uvec2(x));", by: "row.whole = width % 4 == 0;")),
+  Mutant(
+    "RMSNorm: the alignment of the weight is ignored", RMSNorm(epsilon: 1e-6, dtype: .f16),
+    [.init([5, 128]), .init([128], .bf16)], symptom: .wrongNumbers,
+    .source("is_aligned(uvec2(weights)) && row.width", by: "row.width")),
+  Mutant(
+    "LayerNorm: the last word of a lane is left out", LayerNorm(epsilon: 1e-6), [.init([5, 1536])],
+    symptom: .notANumber, misaligned: false, .dispatches { $0.changingLast { $0.specialization[3] -= 1 } }),
+  Mutant(
+    "UpsampleNearest: vectors reach over pixels", UpsampleNearest(), [.init([1, 3, 5, 6])],
+    symptom: .wrongNumbers, misaligned: false,
+    .source("return p.channels.value % 4 == 0;", by: "return true;")),
+  Mutant(
+    "PooledQueries: the second half of a word is not written",
+    PooledQueries(RelationCells(firstToken: 3, images: 2, height: 9, width: 13)), [.init([237, 48], .f16)],
+    symptom: .notANumber, misaligned: false, .source("if (per_word == 8 && channel + 4 < p.width)", by: "if (false)")),
 ]

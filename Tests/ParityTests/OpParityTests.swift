@@ -48,6 +48,29 @@ import Testing
     #expect(result.pass, "\(result)")
   }
 
+  /// Cases of kernels that are not products, whose rows may be read in words.
+  private static let wordCases: [OpCase] = OpSuite.cases().filter(mayReadWords)
+
+  private static func mayReadWords(_ opCase: OpCase) -> Bool {
+    let products = ["Attention", "Conv3D", "Linear", "MultiLinear", "RelationBias"]
+    if products.contains(opCase.op.name) { return false }
+    for shape in opCase.inputs.map(\.type.shape) where shape.count >= 4 {
+      if shape.rank == 1 || shape[-1] % 4 == 0 { return true }
+    }
+    return false
+  }
+
+  @Test("Words of 16 bytes are only taken where every operand has them", arguments: wordCases)
+  func words(opCase: OpCase) throws {
+    let aligned = parity(opCase, on: device, misaligned: false)
+    #expect(aligned.pass, "\(aligned)")
+    let operands = opCase.inputs.count + (try opCase.op.outputTypes(opCase.inputs.map(\.type))).count
+    for operand in 0..<operands {
+      let result = parity(opCase, on: device) { $0.misalignedOperand = operand }
+      #expect(result.pass, "operand \(operand) off its alignment: \(result)")
+    }
+  }
+
   /// Real grids fold at 65 535 workgroups, which takes larger tensors than a test should; so the lowering is told of a
   /// device that has five.
   @Test("Grids that are folded cover everything", arguments: OpSuite.cases())

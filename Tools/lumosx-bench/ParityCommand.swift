@@ -13,7 +13,7 @@ struct ParityCommand: ParsableCommand {
     commandName: "parity",
     abstract: "Compare every op, in every variant that can run here, with the CPU reference.",
     discussion: """
-      Every case runs with unaligned operands between guard words. Exits with 1 if any case fails. Interrupted, it \
+      Every case runs with aligned and with unaligned operands between guard words. Exits with 1 if any case fails. Interrupted, it \
       still reports what it has.
       """)
 
@@ -64,10 +64,11 @@ struct ParityCommand: ParsableCommand {
   private static func run(_ opCase: OpCase, _ variant: String?, on device: VulkanDevice) -> ParityResult {
     ParityCheck.run(
       opCase, device: device.title,
-      implementation: { inputs in
+      ways: [true, false],
+      implementation: { inputs, misaligned in
         var runner = OpRunner(device)
         if let variant { runner.forcedVariants[opCase.op.name] = variant }
-        let run = try runner.run(opCase.op, inputs, misaligned: true)
+        let run = try runner.run(opCase.op, inputs, misaligned: misaligned)
         return .init(outputs: run.outputs, guardViolations: run.guardViolations, kernels: run.kernels)
       },
       reference: { try ReferenceEvaluator.evaluate(opCase.op, $0, as: Float.self) })

@@ -32,7 +32,7 @@ extension ChannelNorm: OpCases {
   private static var halfCases: [OpCase] {
     var cases: [OpCase] = []
     for dtype: DType in [.f16, .bf16] {
-      for shape: Shape in [[1], [17, 7], [5, 63], [2, 3, 5, 67], [0, 4], [3, 9, 13, 192]] {
+      for shape: Shape in [[1], [17, 7], [5, 63], [2, 3, 5, 67], [0, 4], [7, 100], [3, 9, 13, 192], [5, 96]] {
         let op = ChannelNorm(activation: .silu, dtype: dtype)
         cases.append(
           OpCase("silu \(shape) to \(dtype.rawValue)", op, [.init(shape), .init([shape[-1]])], dtype: dtype))

@@ -5,7 +5,7 @@ extension Convert: OpCases {
   public static var cases: [OpCase] {
     var cases: [OpCase] = []
     for dtype: DType in [.f16, .bf16] {
-      for shape: Shape in [[1], [7, 5], [2, 3, 5, 67], [1025], [0, 3]] {
+      for shape: Shape in [[1], [7, 5], [2, 3, 5, 67], [1025], [5, 2060], [3, 4], [0, 3]] {
         cases.append(OpCase("\(shape) to \(dtype.rawValue)", Convert(to: dtype), [.init(shape)], dtype: dtype))
       }
       cases.append(

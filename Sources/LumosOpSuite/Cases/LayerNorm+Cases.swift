@@ -32,7 +32,7 @@ extension LayerNorm: OpCases {
   /// With results in f16 and bf16: plain, affine and modulated.
   private static var halfCases: [OpCase] {
     [DType.f16, .bf16].flatMap { dtype in
-      [[1, 2], [17, 7], [7, 65], [2, 3, 384], [3, 1536], [0, 4]].flatMap { (shape: Shape) in
+      [[1, 2], [17, 7], [7, 65], [7, 100], [2, 3, 384], [3, 1536], [0, 4]].flatMap { (shape: Shape) in
         let modulated = LayerNorm(epsilon: 1e-6, modulation: Modulate(shiftRow: 3, scaleRow: 4), dtype: dtype)
         let weight = OpCase.Input([shape[-1]])
         return [

@@ -22,6 +22,7 @@ extension PooledQueries: OpCases {
       make("cells of 4", RelationCells(firstToken: 2, images: 2, height: 5, width: 7, pool: 4), width: 16),
       make("padded columns", RelationCells(firstToken: 11, images: 2, height: 6, width: 10), width: 48, .f16),
       make("padded columns", RelationCells(firstToken: 11, images: 2, height: 6, width: 10), width: 47, .bf16),
+      make("half a word", RelationCells(firstToken: 3, images: 2, height: 9, width: 13), width: 44, .f16),
       make("no images", RelationCells(firstToken: 5, images: 0, height: 6, width: 10), width: 16),
       make(
         "480x832x81, 7 conditions", RelationCells(firstToken: 32760, images: 7, height: 30, width: 52), width: 1536,

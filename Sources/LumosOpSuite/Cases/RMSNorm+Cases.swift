@@ -40,12 +40,13 @@ extension RMSNorm: OpCases {
   /// With results in f16 and bf16.
   private static var halfCases: [OpCase] {
     [DType.f16, .bf16].flatMap { dtype in
-      [[1, 2], [17, 7], [5, 63], [2, 3, 384], [3, 1536], [0, 4]].map { (shape: Shape) in
+      [[1, 2], [17, 7], [5, 63], [7, 100], [2, 3, 384], [3, 1536], [2, 8200], [0, 4]].map { (shape: Shape) in
         OpCase(
           "\(shape) to \(dtype.rawValue)", RMSNorm(epsilon: 1e-6, dtype: dtype), [.init(shape), .init([shape[-1]])],
           dtype: dtype)
       } + [
         rotary("primes", rows: 37, heads: 3, size: 14, to: dtype),
+        rotary("odd pairs", rows: 37, heads: 4, size: 14, to: dtype),
         rotary("model's head", rows: 5, heads: 12, size: 128, .f16, to: dtype),
       ]
     }
@@ -55,7 +56,8 @@ extension RMSNorm: OpCases {
     [
       rotary("one pair", rows: 1, heads: 1, size: 2), rotary("pairs of one head", rows: 17, heads: 1, size: 6),
       rotary("a pair to a head", rows: 19, heads: 5, size: 2), rotary("tail", rows: 43, heads: 5, size: 26),
-      rotary("primes", rows: 37, heads: 3, size: 14), rotary("no rows", rows: 0, heads: 2, size: 8),
+      rotary("primes", rows: 37, heads: 3, size: 14), rotary("odd pairs", rows: 37, heads: 4, size: 14),
+      rotary("no rows", rows: 0, heads: 2, size: 8),
       rotary("model's head", rows: 5, heads: 12, size: 128), rotary("wide", rows: 2, heads: 7, size: 2 * 1171),
       rotary("primes", rows: 37, heads: 3, size: 14, .f16),
       rotary("model's head", rows: 3, heads: 12, size: 128, .bf16),

@@ -6,7 +6,7 @@ extension Unpatchify: OpCases {
     var cases: [OpCase] = []
     for (frames, height, width, patch, channels, extraTokens) in [
       (1, 1, 1, 2, 1, 0), (2, 4, 6, 2, 16, 0), (3, 5, 7, 2, 3, 12), (1, 6, 5, 2, 2, 1), (2, 7, 4, 3, 5, 0),
-      (2, 3, 5, 1, 4, 7),
+      (2, 3, 5, 1, 4, 7), (3, 5, 7, 2, 16, 4),
     ] {
       let tokens = frames * ((height + patch - 1) / patch) * ((width + patch - 1) / patch) + extraTokens
       cases.append(

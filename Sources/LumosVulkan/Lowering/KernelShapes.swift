@@ -4,8 +4,8 @@ import LumosTensor
 /// The host's half of `Shaders/Common/{divide,elements,rows}.glsl`: how their kernels' work is cut into workgroups.
 
 extension Grid {
-  /// Workgroups for `count` elements: 128 invocations of four elements each (`elements.glsl`).
-  static func elements(_ count: Int, _ device: DeviceProfile) -> Grid { folded((count + 511) / 512, device) }
+  /// Workgroups for `count` elements: 128 invocations of sixteen elements each (`elements.glsl`).
+  static func elements(_ count: Int, _ device: DeviceProfile) -> Grid { folded(ceilingDivide(count, 2048), device) }
 }
 
 extension PushWord {
@@ -23,15 +23,21 @@ extension PushWord {
 struct RowKernel {
   /// Invocations that share a row: specialisation constant 0.
   let lanes: Int
+  /// Groups of four elements that each of them handles: specialisation constant 3.
+  let vectors: Int
   /// Workgroups, each of `128 / lanes` rows.
   let grid: Grid
 
-  /// Eight elements or more to a lane where the row is wide enough, and never fewer than eight lanes, which read 32
-  /// adjacent bytes.
-  init(rows: Int, width: Int, _ device: DeviceProfile) {
-    var lanes = 8
-    while lanes < 128 && lanes * 8 < width { lanes *= 2 }
+  /// Three words of the result or more to a lane where the row is wide enough: rows of 96, 192, 384 and 1536 then leave
+  /// no lane idle. Never so few that neighbours would read less than 128 adjacent bytes.
+  /// - Parameter result: the type of what is written; a word of 16 bytes holds four elements of it or eight.
+  init(rows: Int, width: Int, result: DType, _ device: DeviceProfile) {
+    let wordVectors = result == .f32 ? 1 : 2
+    let words = ceilingDivide(width, 4 * wordVectors)
+    var lanes = 8 / wordVectors
+    while lanes < 128 && lanes * 4 <= words { lanes *= 2 }
     self.lanes = lanes
+    vectors = max(ceilingDivide(words, lanes), 1) * wordVectors
     let perGroup = 128 / lanes
     grid = .folded((rows + perGroup - 1) / perGroup, device)
   }

@@ -3,12 +3,14 @@ import LumosOps
 extension Activation: VulkanLowering {
   public func lower(_ types: LoweredTypes, _ device: DeviceProfile) throws -> [Dispatch] {
     let count = types.inputs[0].shape.count
-    return stride(from: 0, to: count, by: DispatchLimit.elements).map { first in
-      let part = min(DispatchLimit.elements, count - first)
+    // Parts begin where words of 16 bytes do.
+    let most = DispatchLimit.elements / 4 * 4
+    return stride(from: 0, to: count, by: most).map { first in
+      let part = min(most, count - first)
       return Dispatch(
         "Activation.\(kind.rawValue)",
         push: [.input(0, offset: first * 4), .output(0, offset: first * 4), .count(part)],
-        grid: .folded(ceilingDivide(part, 128), device), overlapsPrevious: first > 0)
+        grid: .elements(part, device), overlapsPrevious: first > 0)
     }
   }
 }

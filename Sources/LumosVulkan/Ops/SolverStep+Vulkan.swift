@@ -10,7 +10,7 @@ extension SolverStep: VulkanLowering {
         push: [
           .input(0), .input(1), .input(2), .input(3), .input(4), .output(0), .output(1), .count(count),
         ],
-        grid: .folded(ceilingDivide(count, 128), device))
+        grid: .folded(ceilingDivide(count, 512), device))
     ]
   }
 }
