@@ -29,7 +29,7 @@ public struct TuningRun {
         try Interruption.check()
         guard
           let result = try tuner.measure(
-            item.op, item.inputs(), timed: item.timed, for: item.types, agrees: item.agree)
+            item.checked.op, item.inputs(), timed: item.timed, for: item.original, agrees: item.agree)
         else {
           continue
         }
@@ -69,14 +69,12 @@ public struct TuningRun {
 public struct TuningWork: Sendable {
   /// Where its measurement is kept.
   public let key: String
-  /// The operation.
-  public let op: any OpDescriptor
-  /// Types of its operands and results where it is used.
-  public let types: LoweredTypes
-  /// Types of the operands that are timed: fewer rows where there are very many.
-  public let timed: [TensorType]
-  /// Types of the operands whose results are compared: fewer still.
-  public let checked: [TensorType]
+  /// The operation as it is used.
+  public let original: Tuner.Evaluation
+  /// What is timed in its place: fewer rows where there are very many.
+  public let timed: Tuner.Evaluation
+  /// What results are compared of: fewer still.
+  public let checked: Tuner.Evaluation
 
   /// The different ones among operations with operands of these types, in their order.
   /// - Throws: `OpError` if operands do not fit their op.
@@ -86,35 +84,27 @@ public struct TuningWork: Sendable {
     var known: Set<String> = []
     var found: [TuningWork] = []
     for (op, inputs) in operations {
-      let types = LoweredTypes(inputs: inputs, outputs: try op.outputTypes(inputs))
-      guard let lowering = op as? any VulkanLowering, let key = lowering.tuningKey(types),
-        lowering.choices(types, profile).count > 1, known.insert(key).inserted
+      let original = Tuner.Evaluation(op, inputs)
+      guard let lowering = op as? any VulkanLowering, let key = try original.tuningKey(),
+        try original.choices(profile).count > 1, known.insert(key).inserted
       else { continue }
       found.append(
         TuningWork(
-          key: key, op: op, types: types, timed: shortened(op, inputs, to: Tuner.mostRows),
-          checked: shortened(op, inputs, to: Tuner.checkedRows)))
+          key: key, original: original, timed: lowering.sample(inputs, rows: Tuner.mostRows),
+          checked: lowering.sample(inputs, rows: Tuner.checkedRows)))
     }
     return found
   }
 
   /// Random operands.
   public func inputs() -> [Tensor] {
-    OpCase(key, op, checked.map { OpCase.Input($0.shape, $0.dtype) }).makeInputs()
+    OpCase(key, checked.op, checked.inputs.map { OpCase.Input($0.shape, $0.dtype) }).makeInputs()
   }
 
   /// Whether two results are the same within what the op allows: each may be the bound away from the exact one.
   public func agree(_ a: [Tensor], _ b: [Tensor]) -> Bool {
-    let bound = 4 * op.errorBound(checked, dtype: checked.count > 1 ? checked[1].dtype : .f32)
+    let types = checked.inputs
+    let bound = 4 * checked.op.errorBound(types, dtype: types.count > 1 ? types[1].dtype : .f32)
     return zip(a, b).allSatisfy { Comparison(actual: $0, expected: $1).verdict(bound: bound) == .pass }
-  }
-
-  /// Row-wise operands with at most `most` rows.
-  private static func shortened(_ op: any OpDescriptor, _ inputs: [TensorType], to most: Int) -> [TensorType] {
-    guard let rowInputs = op.rowInputs(inputs) else { return inputs }
-    return inputs.enumerated().map { index, type in
-      guard rowInputs.contains(index), type.shape[0] > most else { return type }
-      return TensorType(Shape([most] + type.shape.dimensions.dropFirst()), type.dtype)
-    }
   }
 }

@@ -20,16 +20,21 @@ import Testing
 
   @Test(arguments: profiles) func everyHeadSizeHasATileThatFits(_ device: DeviceProfile) throws {
     for size in 1...512 {
-      let tile = try AttentionTile(headSize: size, device)
-      let columns = tile.invocations / (tile.queries / tile.rows)
-      #expect(tile.invocations <= device.maxWorkgroupInvocations && tile.sharedBytes <= device.sharedMemoryBytes)
-      // What the kernel's index arithmetic takes for granted.
-      #expect(tile.queries % tile.rows == 0 && tile.invocations % (tile.queries / tile.rows) == 0)
-      #expect(tile.keys % columns == 0 && tile.keys % 4 == 0 && tile.invocations % tile.queries == 0)
-      #expect(tile.keys % tile.valueKeys == 0 && tile.valueKeys % 4 == 0)
-      #expect(tile.staged >= (tile.queries + tile.keys) * (tile.slice + 1))
-      #expect(tile.staged >= tile.valueKeys * ((size + 3) / 4))
+      let tiles = AttentionTile.all(headSize: size, device)
+      #expect(try AttentionTile(headSize: size, device) == tiles.first && Set(tiles.map(\.name)).count == tiles.count)
+      for tile in tiles { check(tile, size, device) }
     }
+  }
+
+  private func check(_ tile: AttentionTile, _ size: Int, _ device: DeviceProfile) {
+    let columns = tile.invocations / (tile.queries / tile.rows)
+    #expect(tile.invocations <= device.maxWorkgroupInvocations && tile.sharedBytes <= device.sharedMemoryBytes)
+    // What the kernel's index arithmetic takes for granted.
+    #expect(tile.queries % tile.rows == 0 && tile.invocations % (tile.queries / tile.rows) == 0)
+    #expect(tile.keys % columns == 0 && tile.keys % 4 == 0 && tile.invocations % tile.queries == 0)
+    #expect(tile.keys % tile.valueKeys == 0 && tile.valueKeys % 4 == 0)
+    #expect(tile.staged >= (tile.queries + tile.keys) * (tile.slice + 1))
+    #expect(tile.staged >= tile.valueKeys * ((size + 3) / 4))
   }
 
   @Test("Tiles of the kernel on matrix units fit the device and the kernel's arithmetic")

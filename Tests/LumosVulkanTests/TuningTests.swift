@@ -130,8 +130,8 @@ import Testing
       let doubtful = try #require(try tuner.measure(op, inputs, agrees: { _, _ in false }))
       #expect(doubtful.timings.filter { $0.seconds != nil }.map { $0.choice } == [result.timings[0].choice])
       // Kept under the sizes that it stands for.
-      let large = LoweredTypes(
-        inputs: [TensorType([5000, 40], .f32), TensorType([48, 40], .f32)], outputs: [TensorType([5000, 48], .f32)])
+      let large = Tuner.Evaluation(
+        op, [TensorType([5000, 40], .f32), TensorType([48, 40], .f32), TensorType([48], .f32)])
       #expect(try tuner.measure(op, inputs, for: large, agrees: agree)?.key == "Linear f32 x f32, 40 -> 48, rows>4096")
       // One way only.
       let sum = OpCase("sum", Elementwise(.add), [.init([9]), .init([9])])

@@ -14,6 +14,9 @@ struct AttentionMatrixTile: Sendable, Hashable {
   /// The product that the units compute.
   let shape: DeviceProfile.MatrixShape
 
+  /// `"128x32"`: queries and keys of a step.
+  var name: String { "\(queries)x\(keys)" }
+
   /// Queries of a tile.
   var queries: Int { subgroups * shape.m }
   /// Invocations of the workgroup.
@@ -25,10 +28,11 @@ struct AttentionMatrixTile: Sendable, Hashable {
     (8, 64), (8, 32), (4, 64), (4, 32), (2, 64), (2, 32), (1, 32),
   ]
 
-  /// The tile for heads of `headSize` channels of type `dtype`; nil if the device has no units for them or the kernel no
+  /// The tile that has been measured to be fastest, else the best by the rules, for heads of `headSize` channels of type `dtype`; nil if the device has no units for them or the kernel no
   /// form: heads have 32, 64, 96 or 128 channels, whose results fit the registers.
   init?(headSize: Int, dtype: DType, _ device: DeviceProfile) {
-    guard let tile = Self.all(headSize: headSize, dtype: dtype, device).first else { return nil }
+    let tiles = Self.all(headSize: headSize, dtype: dtype, device)
+    guard let tile = tiles.first(where: { $0.name == device.forcedTile }) ?? tiles.first else { return nil }
     self = tile
   }
 

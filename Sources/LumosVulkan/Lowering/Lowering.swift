@@ -23,6 +23,10 @@ public protocol VulkanLowering: OpDescriptor {
   /// Under which name a measurement of evaluations of these types is kept (`TuningTable`); nil where there is nothing to
   /// choose. Evaluations of one key differ in their number of rows only (`TuningKey.rows`).
   func tuningKey(_ types: LoweredTypes) -> String?
+
+  /// A smaller evaluation, of about `rows` rows at most, that is made as fast for its size as one of these inputs: what
+  /// `Tuner` measures in its place.
+  func sample(_ inputs: [TensorType], rows: Int) -> Tuner.Evaluation
 }
 
 /// Types of an op's operands, as its shape rule gave them.

@@ -7,6 +7,31 @@ import LumosTensor
 /// chosen: a driver that miscompiles a kernel costs speed, not pictures. Results pass through the host, so these operands
 /// are best small; times are taken at full size, of operands that never leave the device (`OpTimer`).
 public struct Tuner: Sendable {
+  /// An op and the types of its inputs.
+  public struct Evaluation: Sendable {
+    /// The op.
+    public let op: any OpDescriptor
+    /// The types of its inputs.
+    public let inputs: [TensorType]
+
+    public init(_ op: any OpDescriptor, _ inputs: [TensorType]) {
+      self.op = op
+      self.inputs = inputs
+    }
+
+    /// Key of its measurement; nil where there is nothing to choose.
+    /// - Throws: `OpError` if the inputs do not fit the op.
+    public func tuningKey() throws -> String? { try (op as? any VulkanLowering)?.tuningKey(types()) }
+
+    /// The ways in which a device can make it.
+    /// - Throws: `OpError` if the inputs do not fit the op.
+    public func choices(_ device: DeviceProfile) throws -> [KernelChoice] {
+      try (op as? any VulkanLowering)?.choices(types(), device) ?? []
+    }
+
+    private func types() throws -> LoweredTypes { LoweredTypes(inputs: inputs, outputs: try op.outputTypes(inputs)) }
+  }
+
   /// What was measured of one op.
   public struct Result: Sendable {
     /// The entry's key.
@@ -55,26 +80,22 @@ public struct Tuner: Sendable {
 
   /// Measures `op` on operands like `inputs`.
   /// - Parameters:
-  ///   - timed: types of the operands that times are of; nil for those of `inputs`.
-  ///   - original: types for whose key the measurement is kept, where those timed have fewer rows; nil for
-  ///     theirs.
+  ///   - timed: what times are of; nil for `op` of operands like `inputs`.
+  ///   - original: for whose key the measurement is kept, where what is timed has fewer rows; nil for its own.
   ///   - agrees: whether two results of the op are the same within its bound.
   /// - Returns: nil for an op that is made in one way only.
   /// - Throws: `OpError` if the inputs do not fit the op; `LumosError` if the device is lost or has no room for them.
   public func measure(
-    _ op: any OpDescriptor, _ inputs: [Tensor], timed: [TensorType]? = nil, for original: LoweredTypes? = nil,
+    _ op: any OpDescriptor, _ inputs: [Tensor], timed: Evaluation? = nil, for original: Evaluation? = nil,
     agrees: (_ a: [Tensor], _ b: [Tensor]) -> Bool
   ) throws -> Result? {
-    let checked = LoweredTypes(inputs: inputs.map(\.type), outputs: try op.outputTypes(inputs.map(\.type)))
-    let sizes = timed ?? checked.inputs
-    let types = LoweredTypes(inputs: sizes, outputs: try op.outputTypes(sizes))
-    guard let lowering = op as? any VulkanLowering, let key = lowering.tuningKey(types),
-      let checkedKey = lowering.tuningKey(checked)
-    else { return nil }
-    let choices = lowering.choices(types, device.profile)
+    let checked = Evaluation(op, inputs.map(\.type))
+    let timed = timed ?? checked
+    guard let key = try timed.tuningKey(), let checkedKey = try checked.tuningKey() else { return nil }
+    let choices = try timed.choices(device.profile)
     guard choices.count > 1 else { return nil }
     // As random as need be to keep the arithmetic busy.
-    let operands = zip(sizes, inputs).map { OpTimer.Operand($0, pattern: $1) }
+    let operands = zip(timed.inputs, inputs).map { OpTimer.Operand($0, pattern: $1) }
     var expected: [Tensor]?
     var timings: [Timing] = []
     for choice in choices {
@@ -94,14 +115,14 @@ public struct Tuner: Sendable {
           continue
         }
         expected = expected ?? outputs
-        let seconds = try OpTimer(device).time(op, operands, options: options).medianSeconds
+        let seconds = try OpTimer(device).time(timed.op, operands, options: options).medianSeconds
         timings.append(Timing(choice: choice, seconds: seconds))
       } catch let error as LumosError where error.kind == .internalDefect {
         // A driver that refuses a kernel.
         timings.append(Timing(choice: choice, seconds: nil))
       }
     }
-    return Result(key: original.flatMap { lowering.tuningKey($0) } ?? key, timings: timings)
+    return Result(key: try original?.tuningKey() ?? key, timings: timings)
   }
 
   /// The device's table on disk, with these results in place of older ones, for devices that are opened from now on.

@@ -81,6 +81,16 @@ extension VulkanLowering {
   /// One way only.
   public func tiles(_ variant: String, _ types: LoweredTypes, _ device: DeviceProfile) -> [String] { [] }
 
+  /// The row-wise inputs cut short.
+  public func sample(_ inputs: [TensorType], rows: Int) -> Tuner.Evaluation {
+    guard let rowInputs = rowInputs(inputs) else { return Tuner.Evaluation(self, inputs) }
+    let shortened = inputs.enumerated().map { index, type in
+      guard rowInputs.contains(index), type.shape[0] > rows else { return type }
+      return TensorType(Shape([rows] + type.shape.dimensions.dropFirst()), type.dtype)
+    }
+    return Tuner.Evaluation(self, shortened)
+  }
+
   /// Not to be tuned.
   public func tuningKey(_ types: LoweredTypes) -> String? { nil }
 
@@ -112,11 +122,14 @@ extension DeviceProfile {
 enum TuningKey {
   /// A number of rows, as the power of two that it does not exceed: `"rows<=512"`. Of very many the number does not
   /// matter any more: `"rows>4096"`.
-  static func rows(_ count: Int) -> String {
+  static func rows(_ count: Int) -> String { bound("rows", count) }
+
+  /// The same for a number of something else.
+  static func bound(_ things: String, _ count: Int) -> String {
     let most = Tuner.mostRows / 2
-    if count > most { return "rows>\(most)" }
+    if count > most { return "\(things)>\(most)" }
     var bound = 1
     while bound < count { bound *= 2 }
-    return "rows<=\(bound)"
+    return "\(things)<=\(bound)"
   }
 }
