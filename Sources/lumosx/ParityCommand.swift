@@ -15,9 +15,9 @@ struct ParityCommand: ParsableCommand {
     commandName: "parity",
     abstract: "Compare every kernel with the CPU reference, and with --golden the networks with published tensors.",
     discussion: """
-      On a Vulkan device every case runs with unaligned operands between guard words and is held against the float32 \
-      reference. On the CPU the float32 reference is held against its own float64 evaluation. Exits with 1 if any case \
-      fails.
+      On a Vulkan device every case runs with aligned and with unaligned operands between guard words and is held \
+      against the float32 reference. On the CPU the float32 reference is held against its own float64 evaluation. \
+      Exits with 1 if any case fails.
       """)
 
   @Option(help: "A folder of golden tensors with a manifest.json.", completion: .directory)
