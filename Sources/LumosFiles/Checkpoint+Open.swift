@@ -13,10 +13,12 @@ public enum CheckpointOpener {
 
   private static func openFile(_ path: String) throws(LumosError) -> any Checkpoint {
     if path.hasSuffix(ShardedSafetensors.ending) { return try ShardedSafetensors(path) }
+    if try MappedFile(path).withUnsafeBytes(PyTorchFile.recognizes) { return try PyTorchFile(path) }
     return try SafetensorsFile(path)
   }
 
   private static func openFolder(_ path: String) throws(LumosError) -> any Checkpoint {
+    if DistributedCheckpoint.folder(in: path) != nil { return try DistributedCheckpoint(path) }
     let names = FileKind.names(in: path)
     let indices = names.filter { $0.hasSuffix(ShardedSafetensors.ending) }
     // What an index names belongs to it.
@@ -33,7 +35,7 @@ public enum CheckpointOpener {
   }
 
   /// Endings of checkpoints.
-  public static let endings = [".safetensors"]
+  public static let endings = [".safetensors", ".pth", ".pt"]
 
   /// Whether a file is called as checkpoints are.
   public static func isCheckpoint(_ name: String) -> Bool {

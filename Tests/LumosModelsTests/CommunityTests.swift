@@ -10,7 +10,7 @@ import Testing
 /// (`Tools/fixtures/make_community.py`).
 struct CommunityTests {
   static func weights(_ path: String) throws -> CheckpointWeights {
-    CheckpointWeights(try Fixtures.open("community/" + path))
+    CheckpointWeights(try CheckpointOpener.open(Fixtures.path("community/" + path)))
   }
 
   static let transformer = TransformerConfiguration(
@@ -52,6 +52,8 @@ struct CommunityTests {
     arguments: [
       (Self.diffusers, "velocity", TensorNaming.diffusersTransformer, ""),
       ("comfyui/f16.safetensors", "velocity", .official, "model.diffusion_model."),
+      // What torch.save and torch.distributed.checkpoint wrote (`Tools/fixtures/make_pytorch.py`).
+      ("pytorch/transformer.pt", "velocity", .official, ""), ("pytorch/transformer", "velocity", .official, "ema."),
       ("comfyui/f8.safetensors", "velocity.f8", .official, "diffusion_model."),
       ("comfyui/f8-scaled.safetensors", "velocity.f8-scaled", .official, "diffusion_model."),
     ])
@@ -65,9 +67,11 @@ struct CommunityTests {
     if output != "velocity" { #expect(try Self.velocityError(weights, against: "velocity") > 1e-6) }
   }
 
-  @Test("Every file of one model gives the same bytes under the same names")
-  func sameBytes() throws {
-    let (a, b) = (try Self.weights(Self.diffusers), try Self.weights("comfyui/f16.safetensors"))
+  @Test(
+    "Every file of one model gives the same bytes under the same names",
+    arguments: ["comfyui/f16.safetensors", "pytorch/transformer.pt", "pytorch/transformer"])
+  func sameBytes(path: String) throws {
+    let (a, b) = (try Self.weights(Self.diffusers), try Self.weights(path))
     #expect(Set(a.names) == Set(b.names) && a.names.count == ExpectedTensors.transformer(Self.transformer).count)
     for name in a.names {
       let (x, y) = (try a.weight(name), try b.weight(name))

@@ -3,8 +3,10 @@ import LumosTensor
 
 /// Files under Tests/Fixtures.
 enum Fixtures {
-  static func open(_ path: String, file: String = #filePath) throws -> SafetensorsFile {
+  static func open(_ path: String) throws -> SafetensorsFile { try SafetensorsFile(self.path(path)) }
+
+  static func path(_ path: String, file: String = #filePath) -> String {
     let tests = file.split(separator: "/", omittingEmptySubsequences: false).dropLast(2).joined(separator: "/")
-    return try SafetensorsFile(tests + "/Fixtures/" + path)
+    return tests + "/Fixtures/" + path
   }
 }
