@@ -41,9 +41,11 @@ public struct DistributedCheckpoint: Checkpoint {
       try PickleReader.read(bytes, at: place, limits: .folder)
     }
     let description = try DistributedDescription(pickle, at: place)
+    let weights = try description.weights()
+    try description.checkPlaces(of: weights)
     var pieces = PieceFiles(folder: folder)
     var (names, tensors): ([String], [String: AssembledTensor]) = ([], [:])
-    for tensor in try description.weights() {
+    for tensor in weights {
       var parts: [AssembledTensor.Part] = []
       for chunk in tensor.chunks {
         guard let location = description.places[.init(name: tensor.name, offsets: chunk.offsets)] else {
@@ -58,9 +60,7 @@ public struct DistributedCheckpoint: Checkpoint {
         }
         parts.append(AssembledTensor.Part(stored: part, offsets: chunk.offsets))
       }
-      guard tensors.updateValue(AssembledTensor(type: tensor.type, parts: parts), forKey: tensor.name) == nil else {
-        throw LumosError(.badInput, "occurs twice", at: "\(place), tensor \(tensor.name)")
-      }
+      tensors[tensor.name] = AssembledTensor(type: tensor.type, parts: parts)
       names.append(tensor.name)
     }
     (self.names, self.tensors) = (names, tensors)

@@ -68,8 +68,10 @@ struct DistributedDescription {
   func weights() throws(LumosError) -> [Entry] {
     let prefix = ["ema.", "model."].first { prefix in tensors.contains { $0.name.hasPrefix(prefix) } }
     var entries: [Entry] = []
+    var seen: Set<String> = []
     for (name, value) in tensors {
       guard prefix.map(name.hasPrefix) ?? !["optimizer.", "optim."].contains(where: name.hasPrefix) else { continue }
+      guard seen.insert(name).inserted else { throw Self.refusal("occurs twice", place, tensor: name) }
       entries.append(try entry(name, value))
     }
     guard !entries.isEmpty else { throw Self.refusal("describes no weights", place) }
@@ -143,13 +145,36 @@ struct DistributedDescription {
     guard covered == shape.count else {
       throw refuse("its \(list.count) pieces have \(covered) elements, not the \(shape.count) of \(size)")
     }
+    guard let missing = chunks.first(where: { places[Piece(name: name, offsets: $0.offsets)] == nil }) else {
+      try checkOverlaps(chunks, of: name)
+      return Entry(name: name, type: TensorType(shape, dtype), chunks: chunks)
+    }
+    throw refuse("its piece at \(missing.offsets) is nowhere")
+  }
+
+  private func checkOverlaps(_ chunks: [Chunk], of name: String) throws(LumosError) {
     // Boxes without a common element that have as many elements as the tensor fill it.
     for (i, a) in chunks.enumerated() {
       for b in chunks[(i + 1)...] where Self.overlap(a, b) {
-        throw refuse("its pieces at \(a.offsets) and \(b.offsets) overlap")
+        throw Self.refusal("its pieces at \(a.offsets) and \(b.offsets) overlap", place, tensor: name)
       }
     }
-    return Entry(name: name, type: TensorType(shape, dtype), chunks: chunks)
+  }
+
+  /// Checks that no two pieces share bytes of a file. Every piece is an archive of its own, so without this a small folder
+  /// could have one large archive read again and again.
+  func checkPlaces(of entries: [Entry]) throws(LumosError) {
+    var taken: [(place: Place, name: String)] = []
+    for entry in entries {
+      for chunk in entry.chunks {
+        if let place = places[Piece(name: entry.name, offsets: chunk.offsets)] { taken.append((place, entry.name)) }
+      }
+    }
+    taken.sort { ($0.place.file, $0.place.offset) < ($1.place.file, $1.place.offset) }
+    for (former, latter) in zip(taken, taken.dropFirst())
+    where former.place.file == latter.place.file && latter.place.offset - former.place.offset < former.place.length {
+      throw Self.refusal("its piece shares bytes with one of \(former.name)", place, tensor: latter.name)
+    }
   }
 
   private static func overlap(_ a: Chunk, _ b: Chunk) -> Bool {

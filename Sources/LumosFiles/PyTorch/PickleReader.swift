@@ -18,8 +18,8 @@ struct PickleReader {
     /// Values on the stack at a time; dictionaries are written in pieces of 2000.
     var stack = 100_000
 
-    /// Of a file that `torch.save` wrote.
-    static let file = Limits(bytes: 32 << 20, values: 1_000_000)
+    /// Of a file that `torch.save` wrote: some 40 values for each of 10 000 tensors.
+    static let file = Limits(bytes: 16 << 20, values: 400_000)
     /// Of the description of a folder, which lists every piece of every tensor.
     static let folder = Limits(bytes: 128 << 20, values: 8_000_000)
   }
@@ -138,8 +138,8 @@ struct PickleReader {
   }
 
   private mutating func put(_ index: Int) throws(LumosError) {
-    // Writers number what they remember, so no number exceeds the bytes before it.
-    guard index >= 0, index <= at else { throw refusal("memo \(index) is out of order") }
+    // Writers number what they remember, so no number exceeds the values before it.
+    guard index >= 0, index <= made else { throw refusal("memo \(index) is out of order") }
     let value = try top()
     if index >= memo.count { memo.append(contentsOf: repeatElement(nil, count: index - memo.count + 1)) }
     memo[index] = value
@@ -235,9 +235,10 @@ struct PickleReader {
   }
 
   private mutating func tuple(_ count: Int) throws(LumosError) {
-    var elements: [PickleValue] = []
-    for _ in 0..<count { elements.append(try pop()) }
-    try push(.tuple(elements.reversed()))
+    guard stack.count - count >= marks.last ?? 0 else { throw refusal("pickle takes a value that is not there") }
+    let elements = Array(stack.suffix(count))
+    stack.removeLast(count)
+    try push(.tuple(elements))
   }
 
   private mutating func append(_ elements: [PickleValue]) throws(LumosError) {

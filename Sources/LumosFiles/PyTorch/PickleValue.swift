@@ -15,7 +15,7 @@ enum PickleValue: Sendable, Equatable {
   case node(Int)
 }
 
-/// What holds other values.
+/// What holds other values. The rare kinds lie elsewhere, so that a million of the common ones take little.
 enum PickleNode: Sendable {
   case tuple([PickleValue])
   /// A list or a set.
@@ -23,10 +23,10 @@ enum PickleNode: Sendable {
   /// Keys and values alternate, in the order of writing.
   case dictionary([PickleValue])
   /// Bytes of a file that tensors lie in.
-  case storage(PickleStorage)
-  case tensor(PickleTensor)
+  indirect case storage(PickleStorage)
+  indirect case tensor(PickleTensor)
   /// An instance of an allowed class: its class, and what it was given as its state.
-  case object(PickleGlobal, state: PickleValue)
+  indirect case object(PickleGlobal, state: PickleValue)
 }
 
 /// A persistent id: a piece of memory that was written beside the pickle.
@@ -164,13 +164,17 @@ struct Pickle: Sendable {
     return integers
   }
 
-  /// The state of an object of a class.
+  /// The state of an object of a class: a tuple or dictionary. Nil also if it has more than `mostMembers`, which no
+  /// class has and which would make looking them up slow.
   func state(_ value: PickleValue, of description: PickleGlobal.Description) -> PickleValue? {
-    guard case .node(let index) = value, case .object(.description(description), let state) = nodes[index] else {
-      return nil
-    }
+    guard case .node(let index) = value, case .object(.description(description), let state) = nodes[index],
+      (dictionary(state) ?? elements(state) ?? []).count <= 2 * Self.mostMembers
+    else { return nil }
     return state
   }
+
+  /// Members of an object at most.
+  static let mostMembers = 32
 
   /// The value of a key in a dictionary; linear in its length.
   func member(_ key: String, of value: PickleValue) -> PickleValue? {
