@@ -75,10 +75,10 @@ import Testing
       fputs("5", reset)
       #expect(fclose(reset) == 0)
       let before = try Self.kilobytes("VmRSS")
-      let clock = ContinuousClock()
-      let time = clock.measure { try? hostile.open(in: folder.path) }
+      let start = Self.seconds()
+      try? hostile.open(in: folder.path)
+      let seconds = Self.seconds() - start
       let growth = try Self.kilobytes("VmHWM") - before
-      let seconds = Double(time.components.attoseconds) * 1e-18 + Double(time.components.seconds)
       #expect(seconds < 1, "\(hostile.testDescription)")
       #expect(growth < 64 << 10, "kB for \(hostile.testDescription)")
       if seconds > slowest.1 { slowest = (hostile.testDescription, seconds) }
@@ -86,6 +86,13 @@ import Testing
     }
     print(
       "\(HostileFile.all.count) hostile files: at most \(slowest.1) s (\(slowest.0)), \(largest.1) kB (\(largest.0))")
+  }
+
+  /// Processor time of this thread: parsers wait for nothing, and machines may be busy.
+  private static func seconds() -> Double {
+    var time = timespec()
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
+    return Double(time.tv_sec) + Double(time.tv_nsec) * 1e-9
   }
 
   private static func kilobytes(_ key: String) throws -> Int {

@@ -20,6 +20,9 @@ struct ZipBuilder {
     var localSignature: UInt32 = 0x0403_4b50
 
     init(_ name: String, _ data: [UInt8]) { (self.name, self.data) = (Array(name.utf8), data) }
+
+    /// Whether it is called as the pickle of a file is.
+    var isPickle: Bool { name.suffix(8).elementsEqual("data.pkl".utf8) }
   }
 
   var entries: [Entry]
