@@ -34,6 +34,11 @@ struct FuzzTarget {
       .filter { $0.count < 8 << 10 }
   }
 
+  /// Right files and hostile ones in equal parts: what starts right gets further.
+  private static func even(_ right: [[UInt8]], _ hostile: [[UInt8]]) -> [[UInt8]] {
+    Array(repeatElement(right, count: max(1, hostile.count / right.count)).joined()) + hostile
+  }
+
   private static func archives() throws -> [[UInt8]] {
     try fixtures("flat2.pt", "flat4.pt", "wrapped.pt", "nested.pt", "state_dict.pt", "stream.pt")
       + [ZipBuilder.torch(PickleBuilder.file()).bytes()]
@@ -54,13 +59,13 @@ struct FuzzTarget {
   }
 
   private static func descriptions() throws -> [[UInt8]] {
-    try fixtures("dcp/all/.metadata", "dcp-sharded/.metadata") + hostile(.distributed, file: ".metadata")
+    even(try fixtures("dcp/all/.metadata", "dcp-sharded/.metadata"), hostile(.distributed, file: ".metadata"))
   }
 
   // MARK: Archives and pickles
 
   private static func zip() throws -> FuzzTarget {
-    FuzzTarget(name: "zip", corpus: try archives() + hostile(.pytorch), mutate: archiveMutation()) { bytes in
+    FuzzTarget(name: "zip", corpus: even(try archives(), hostile(.pytorch)), mutate: archiveMutation()) { bytes in
       try bytes.withUnsafeBytes { buffer in
         let zip = try ZipArchive(buffer, at: "x")
         let ranges = zip.ranges.values.sorted { ($0.lowerBound, $0.upperBound) < ($1.lowerBound, $1.upperBound) }
@@ -122,7 +127,8 @@ struct FuzzTarget {
   /// A whole file: what is accepted is read, in both ways.
   private static func pytorch() throws -> FuzzTarget {
     let folder = try ScratchFolder()
-    return FuzzTarget(name: "pytorch", corpus: try archives() + hostile(.pytorch), mutate: archiveMutation()) { bytes in
+    return FuzzTarget(name: "pytorch", corpus: even(try archives(), hostile(.pytorch)), mutate: archiveMutation()) {
+      bytes in
       try bytes.withUnsafeBytes { try overwrite(folder.path + "/x", $0) }
       try readAll(try PyTorchFile(folder.path + "/x"), most: bytes.count)
     }
@@ -181,7 +187,7 @@ struct FuzzTarget {
       ],
       [P.piece("ema.w", length: part.count), P.piece("ema.v", [0], offset: part.count, length: second.count)])
     return FuzzTarget(
-      name: "distributed", corpus: Array(repeating: right, count: 40) + hostile(.distributed, file: ".metadata")
+      name: "distributed", corpus: even([right], hostile(.distributed, file: ".metadata"))
     ) {
       mutator.mutate(&$0, &$1, other: $2)
     } read: { bytes in
