@@ -49,12 +49,18 @@ public protocol Session: AnyObject {
   func removeState(_ name: String)
   /// Largest number of bytes that the session has held on the device at once (0 where it does not count).
   var peakDeviceBytes: Int { get }
+  /// Seconds from the session's beginning until its first graph was handed to the device, weights loaded and kernels
+  /// compiled; nil before that, and where nobody counts.
+  var secondsToFirstDispatch: Double? { get }
   /// Hears during a run, between two submissions to the device, how many of how many are done. What it throws ends the
   /// run. Backends that run a graph in one piece say nothing.
   var onProgress: ((_ done: Int, _ count: Int) throws -> Void)? { get set }
 }
 
 extension Session {
+  /// Nobody counts.
+  public var secondsToFirstDispatch: Double? { nil }
+
   /// Nobody is told.
   public var onProgress: ((_ done: Int, _ count: Int) throws -> Void)? {
     get { nil }

@@ -111,6 +111,8 @@ final class VulkanSession: Session {
   /// The places of streamed weights on the device, for all graphs of the session.
   let slots: SessionArena
   var onProgress: ((_ done: Int, _ count: Int) throws -> Void)?
+  private let begun = ContinuousClock.now
+  private(set) var secondsToFirstDispatch: Double?
   private var staging: WeightStaging?
   let source: any WeightSource
   private var weights: [WeightKey: DeviceTensor] = [:]
@@ -127,6 +129,11 @@ final class VulkanSession: Session {
     arena = SessionArena(pool, "arena segment")
     slots = SessionArena(pool, "weight slot", isShared: true)
     recordMemory()
+  }
+
+  /// A graph goes to the device.
+  func noteDispatch() {
+    if secondsToFirstDispatch == nil { secondsToFirstDispatch = begun.duration(to: .now) / .seconds(1) }
   }
 
   /// Tells the recorder, if there is one, how much memory all sessions hold on the device.

@@ -170,6 +170,7 @@ public final class VulkanExecutable: Executable {
     }
     session.recordMemory()
     let count = plan.submissions.count
+    session.noteDispatch()
     let timing = try recorder.span(.wait, "submit and wait") {
       try recording.run { done in
         try Task.checkCancellation()

@@ -91,10 +91,13 @@ struct EventPrinter {
     let seconds = Stage.allCases.compactMap { stage in
       result.seconds[stage].map { JSONValue.Member(stage.rawValue, .number($0)) }
     }
+    let firsts = Stage.allCases.compactMap { stage in
+      result.secondsToFirstDispatch[stage].map { JSONValue.Member(stage.rawValue, .number($0)) }
+    }
     emit([
       "event": "result", "ok": true, "output": .string(result.outputPath), "outputs": .array(outputs),
       "latentsSha256": .string(result.latentsSha256), "seconds": .object(seconds),
-      "peakDeviceBytes": .integer(result.peakDeviceBytes), "error": nil,
+      "secondsToFirstDispatch": .object(firsts), "peakDeviceBytes": .integer(result.peakDeviceBytes), "error": nil,
     ])
     let times = Stage.allCases.compactMap { stage in
       result.seconds[stage].map { "\(Self.titles[stage] ?? stage.rawValue) \(Self.duration($0))" }

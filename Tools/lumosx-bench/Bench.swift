@@ -1,6 +1,6 @@
 import ArgumentParser
 
-/// The command line: `lumosx-bench device | peaks | ops | parity | tune | step | report`.
+/// The command line: `lumosx-bench device | peaks | ops | parity | tune | step | weights | report`.
 @main
 struct Bench: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -14,6 +14,6 @@ struct Bench: ParsableCommand {
     version: "0.1.0",
     subcommands: [
       DeviceCommand.self, PeaksCommand.self, OpsCommand.self, ParityCommand.self, TuneCommand.self, StepCommand.self,
-      ReportCommand.self,
+      WeightsCommand.self, ReportCommand.self,
     ])
 }

@@ -18,12 +18,7 @@ extension ModelBundle {
   public func convert(
     to folder: String, dtype: DType? = nil, onPart: (ModelConfiguration.Part, String) throws -> Void = { _, _ in }
   ) throws {
-    guard FileKind(folder) == nil || (FileKind(folder) == .folder && FileKind.names(in: folder).isEmpty) else {
-      throw LumosError(.cannotWrite, "is there already, and not empty", at: folder, advice: "name a new folder")
-    }
-    for path in [folder, folder + "/LumosX_models", folder + "/tokenizer"] {
-      try FileKind.makeFolder(path)
-    }
+    try Self.makeFolders(of: folder)
     var files: [ModelConfiguration.Part: String] = [:]
     for (part, weights, file) in [
       (ModelConfiguration.Part.transformer, transformer, "LumosX_models/model.safetensors"),
@@ -34,12 +29,25 @@ extension ModelBundle {
       files[part] = file
     }
     try onPart(.tokenizer, folder + "/tokenizer/spiece.model")
-    try copy(tokenizerPath, to: folder + "/tokenizer/spiece.model")
-    if let tokenizerJSONPath { try copy(tokenizerJSONPath, to: folder + "/tokenizer/tokenizer.json") }
-    files[.tokenizer] = "tokenizer/spiece.model"
+    files[.tokenizer] = try copyTokenizer(to: folder)
     var configuration = configuration
     configuration.files = files
-    try AtomicFile.write(configuration.json.text(indented: true) + "\n", to: folder + "/config.json")
+    try configuration.write(to: folder)
+  }
+
+  /// Makes the folders of a bundle. Errors as for `convert`.
+  public static func makeFolders(of folder: String) throws(LumosError) {
+    guard FileKind(folder) == nil || (FileKind(folder) == .folder && FileKind.names(in: folder).isEmpty) else {
+      throw LumosError(.cannotWrite, "is there already, and not empty", at: folder, advice: "name a new folder")
+    }
+    for path in [folder, folder + "/LumosX_models", folder + "/tokenizer"] { try FileKind.makeFolder(path) }
+  }
+
+  /// Copies the tokenizer's files into another bundle's folder, and returns where it is there.
+  public func copyTokenizer(to folder: String) throws(LumosError) -> String {
+    try copy(tokenizerPath, to: folder + "/tokenizer/spiece.model")
+    if let tokenizerJSONPath { try copy(tokenizerJSONPath, to: folder + "/tokenizer/tokenizer.json") }
+    return "tokenizer/spiece.model"
   }
 
   private func copy(_ source: String, to target: String) throws(LumosError) {
@@ -74,6 +82,11 @@ extension CheckpointWeights {
 }
 
 extension ModelConfiguration {
+  /// Writes `config.json` into a bundle's folder.
+  public func write(to folder: String) throws(LumosError) {
+    try AtomicFile.write(json.text(indented: true) + "\n", to: folder + "/config.json")
+  }
+
   /// The configuration as `config.json` has it, every key said.
   public var json: JSONValue {
     func real(_ value: Float) -> JSONValue { .number(Double("\(value)") ?? Double(value)) }

@@ -58,6 +58,9 @@ public struct GenerationResult: Sendable {
   public var latents: Tensor { outputs[0].latents }
   /// Wall-clock seconds of each stage.
   public let seconds: [Stage: Double]
+  /// Of each stage, seconds until its first graph was handed to the device: weights loaded, kernels compiled. Empty on
+  /// the CPU, which loads nothing ahead.
+  public let secondsToFirstDispatch: [Stage: Double]
   /// Largest number of bytes held on the device at once (0 on the CPU, which does not count).
   public let peakDeviceBytes: Int
   /// Every choice that was made.

@@ -118,7 +118,8 @@ public struct Pipeline: Sendable {
     clock.leave()
 
     return GenerationResult(
-      outputs: outputs, seconds: clock.seconds, peakDeviceBytes: clock.peakDeviceBytes, settings: settings)
+      outputs: outputs, seconds: clock.seconds, secondsToFirstDispatch: clock.secondsToFirstDispatch,
+      peakDeviceBytes: clock.peakDeviceBytes, settings: settings)
   }
 
   /// Who is in the sequence: the scene's images in canonical order behind the video.
@@ -333,6 +334,7 @@ public struct Pipeline: Sendable {
 /// Wall-clock time per stage and the peak of device memory over them.
 private struct StageClock {
   var seconds: [Stage: Double] = [:]
+  var secondsToFirstDispatch: [Stage: Double] = [:]
   var peakDeviceBytes = 0
 
   private var running: (stage: Stage, since: Double)?
@@ -350,7 +352,11 @@ private struct StageClock {
     running = nil
   }
 
-  mutating func note(_ session: any Session) { peakDeviceBytes = max(peakDeviceBytes, session.peakDeviceBytes) }
+  mutating func note(_ session: any Session) {
+    peakDeviceBytes = max(peakDeviceBytes, session.peakDeviceBytes)
+    guard let running, secondsToFirstDispatch[running.stage] == nil else { return }
+    secondsToFirstDispatch[running.stage] = session.secondsToFirstDispatch
+  }
 
   /// Seconds since some fixed moment.
   static func now() -> Double {
