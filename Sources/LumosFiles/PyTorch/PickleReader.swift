@@ -104,6 +104,9 @@ struct PickleReader {
 
   // MARK: Stack
 
+  /// Checkpoints spend eight bytes or more on a container; one costs a hundred bytes here.
+  private var mostNodes: Int { 10_000 + bytes.count / 5 }
+
   private mutating func push(_ value: PickleValue) throws(LumosError) {
     made += 1
     guard made <= limits.values else { throw refusal("pickle has more than \(limits.values) values") }
@@ -112,6 +115,9 @@ struct PickleReader {
   }
 
   private mutating func push(_ node: PickleNode) throws(LumosError) {
+    guard pickle.nodes.count < mostNodes else {
+      throw refusal("pickle has more than \(mostNodes) containers, and \(bytes.count) bytes are too few for as many")
+    }
     try push(.node(pickle.nodes.count))
     pickle.nodes.append(node)
   }

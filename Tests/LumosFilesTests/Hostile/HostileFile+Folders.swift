@@ -42,6 +42,9 @@ extension HostileFile {
       ]),
     folder(
       "os.system in the description", "calls os.system", P.pickle(P.call(P.global("os", "system"), [P.text("x")]))),
+    folder(
+      "containers without end in the description", "containers, and 2000003 bytes are too few",
+      [0x80, 2, 0x4e] + Array(repeating: 0x85, count: 2_000_000)),
     folder("a description of nothing", "describes no folder", P.pickle(P.none)),
     folder("a description that is a tensor", "describes no folder", P.file()),
     folder("no tensors", "describes no weights", P.folder([], [])),
