@@ -19,9 +19,13 @@ void fetch_left(uint first_row, uint first) {
   }
 }
 
-// The tile of y [rows, width], of type `type`, = x * transpose(weight) + bias whose corner is (first_row, first_column), with epilogue.
+// The tile of y [rows, width], of type `type`, = x * transpose(weight) + bias whose corner is (first_row, first_column), with
+// epilogue. Of the product only the inner indices begin ..< end count (see matrix_tile), and its row 0 goes to row
+// to_row of y.
 void linear_tile(
     FloatsIn weight, FloatsIn bias, FloatsOut y, uint type, FloatsIn residual, FloatsIn gate, uint first_row,
-    uint first_column) {
-  matrix_tile(weight, destination(y, type, bias, residual, gate, p.rows, p.width), first_row, first_column, p.depth);
+    uint first_column, uint begin, uint end, uint to_row) {
+  matrix_tile(
+      weight, destination(y, type, bias, residual, gate, to_row, p.rows, p.width), first_row, first_column, p.depth,
+      begin, end);
 }

@@ -14,17 +14,20 @@ void load_left(uint first_row, uint first) {
   }
 }
 
-// The tile of y [rows, width], of type `type`, = x * transpose(weight) + bias whose corner is (first_row, first_column), with epilogue.
+// The tile of y [rows, width], of type `type`, = x * transpose(weight) + bias whose corner is (first_row, first_column), with
+// epilogue. Of the product only the inner indices begin ..< end count: `begin` is a multiple of TILE_DEPTH, `end` too or
+// it is the depth. Row 0 goes to row to_row of y.
 void linear_tile(
     WEIGHTS weight, FloatsIn bias, FloatsOut y, uint type, FloatsIn residual, FloatsIn gate, uint first_row,
-    uint first_column) {
+    uint first_column, uint begin, uint end, uint to_row) {
   clear_sums();
-  for (uint first = 0; first < p.depth; first += TILE_DEPTH) {
+  for (uint first = begin; first < end; first += TILE_DEPTH) {
     load_left(first_row, first);
     load_right(weight, first_column, p.width, p.depth, first, p.depth);
     barrier();
     accumulate();
     barrier();
   }
-  write_sums(y, type, bias, residual, gate, first_row, p.rows, first_column, p.width);
+  write_sums(
+      y, type, bias, residual, gate, to_row + first_row, to_row + p.rows, first_column, p.width);
 }

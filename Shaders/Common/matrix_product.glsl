@@ -152,14 +152,16 @@ struct Destination {
   FloatsIn residual;   // laid out like the result
   FloatsIn gate;       // [width]
   uint end_row;
+  uint first_row;      // of the result, where row 0 of the product goes; below end_row
   uint width;
   bool by_word;        // whether four neighbours can be read and written at once
 };
 
 Destination destination(
-    FloatsOut result, uint type, FloatsIn bias, FloatsIn residual, FloatsIn gate, uint end_row, uint width) {
+    FloatsOut result, uint type, FloatsIn bias, FloatsIn residual, FloatsIn gate, uint first_row, uint rows,
+    uint width) {
   const bool by_word = ((uvec2(result).x | uvec2(residual).x) & 15) == 0 && width % 4 == 0;
-  return Destination(result, type, bias, residual, gate, end_row, width, by_word);
+  return Destination(result, type, bias, residual, gate, first_row + rows, first_row, width, by_word);
 }
 
 // Finishes four neighbouring sums and writes those that are inside the result.
@@ -186,8 +188,10 @@ void write_sums(vec4 sums, Destination to, uint row, uint column) {
 }
 
 // Makes the tile whose corner is (first_row, first_column) of the product of the left operand [.., depth] and the
-// transpose of `weights` [to.width, depth].
-void matrix_tile(FloatsIn weights, Destination to, uint first_row, uint first_column, uint depth) {
+// transpose of `weights` [to.width, depth], summed over the inner indices begin ..< end. `begin` is below `end` or both
+// are 0, and a multiple of TILE_DEPTH; so is `end`, or it is `depth`.
+void matrix_tile(
+    FloatsIn weights, Destination to, uint first_row, uint first_column, uint depth, uint begin, uint end) {
   coopmat<float, gl_ScopeSubgroup, FRAGMENT_ROWS, FRAGMENT_COLUMNS, gl_MatrixUseAccumulator>
       sums[ROW_FRAGMENTS * COLUMN_FRAGMENTS];
   [[unroll]] for (uint i = 0; i < ROW_FRAGMENTS * COLUMN_FRAGMENTS; i++) {
@@ -197,14 +201,14 @@ void matrix_tile(FloatsIn weights, Destination to, uint first_row, uint first_co
   const uint share_column = gl_SubgroupID % SHARES_ACROSS * SHARE_COLUMNS;
   const bool by_word = reads_words(weights, depth, WEIGHT == TYPE_F32 ? 4 : 8);
 
-  fetch_left(first_row, 0);
-  fetch_right(weights, by_word, first_column, to.width, depth, 0);
+  fetch_left(first_row, begin);
+  fetch_right(weights, by_word, first_column, to.width, depth, begin);
   store_pieces(0);
   barrier();
   uint pair = 0;
-  for (uint first = 0; first < depth; first += TILE_DEPTH) {
+  for (uint first = begin; first < end; first += TILE_DEPTH) {
     const uint next = first + TILE_DEPTH;
-    if (next < depth) {
+    if (next < end) {
       fetch_left(first_row, next);
       fetch_right(weights, by_word, first_column, to.width, depth, next);
     }
@@ -231,7 +235,7 @@ void matrix_tile(FloatsIn weights, Destination to, uint first_row, uint first_co
 
     if (BUFFERS == 1) barrier();
     pair = (pair + 1) % BUFFERS;
-    if (next < depth) store_pieces(pair);
+    if (next < end) store_pieces(pair);
     barrier();
   }
 
@@ -248,7 +252,7 @@ void matrix_tile(FloatsIn weights, Destination to, uint first_row, uint first_co
       const uint column = e % (SHARE_COLUMNS / 4);
       write_sums(
           uintBitsToFloat(words[stage + row * STAGE_PITCH + column]), to,
-          first_row + share_row + i * FRAGMENT_ROWS + row, first_column + share_column + column * 4);
+          to.first_row + first_row + share_row + i * FRAGMENT_ROWS + row, first_column + share_column + column * 4);
     }
     barrier();
   }

@@ -70,6 +70,6 @@ void main() {
     corners[i] = corner_of(position);
   }
   // A convolution has no gate.
-  Destination to = destination(p.result, RESULT, p.bias, p.residual, p.residual, p.end_position, p.outputs);
-  matrix_tile(p.weight, to, first_row, gl_WorkGroupID.x * TILE_COLUMNS, inner_count());
+  Destination to = destination(p.result, RESULT, p.bias, p.residual, p.residual, 0, p.end_position, p.outputs);
+  matrix_tile(p.weight, to, first_row, gl_WorkGroupID.x * TILE_COLUMNS, inner_count(), 0, inner_count());
 }

@@ -1,10 +1,13 @@
 // y [rows, width] = x [rows, depth] * transpose(weight [width, depth]) + bias [width], then an epilogue: a
 // nonlinearity, residual [rows, width] + y, or residual + y * gate [width].
 //
-// Three kernels: `matrix` on matrix units, `tiles` without them, `vector` for very few rows. Indices are below 2^31
+// Three kernels: `matrix` on matrix units, `tiles` without them, `vector` for very few rows; and `sum`, which adds up what
+// the first two made of parts of the inner axis. Indices are below 2^31
 // (the lowering slices rows), so no product of them overflows.
 #version 460
-#if defined(VECTOR)
+#if defined(SUM)
+#include "Linear/sum.glsl"
+#elif defined(VECTOR)
 #include "Linear/vector.glsl"
 #elif defined(MATRIX)
 #include "Linear/matrix.glsl"

@@ -11,6 +11,10 @@ layout(push_constant, scalar) uniform Push {
   uint rows;
   uint width;
   uint depth;
+  // Inner indices of a part: the depth, or fewer where workgroups with z > 0 make the sums over the others. Those of
+  // part z go to row z * part_rows of y, which then is scratch memory; see sum.glsl.
+  uint part_depth;
+  uint part_rows;
 } p;
 
 #include "Common/linear_matrix.glsl"
@@ -27,7 +31,8 @@ void main() {
   const uint first = index / (STRIP * tiles.y) * STRIP;
   const uint across = min(STRIP, tiles.x - first);
   const uint inside = index - first * tiles.y;
+  const uint begin = gl_WorkGroupID.z * p.part_depth;
   linear_tile(
       p.weight, p.bias, p.y, RESULT, p.residual, p.gate, inside / across * TILE_ROWS,
-      (first + inside % across) * TILE_COLUMNS);
+      (first + inside % across) * TILE_COLUMNS, begin, min(begin + p.part_depth, p.depth), gl_WorkGroupID.z * p.part_rows);
 }

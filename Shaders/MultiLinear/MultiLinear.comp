@@ -46,6 +46,6 @@ void main() {
   const uint type = RESULT >> (4 * layer) & 15;
   linear_tile(
       p.weight[layer], p.bias[layer], p.y[layer], type, p.x, p.x, gl_WorkGroupID.z * TILE_ROWS,
-      gl_WorkGroupID.y * TILE_COLUMNS);
+      gl_WorkGroupID.y * TILE_COLUMNS, 0, p.depth, 0);
 }
 #endif

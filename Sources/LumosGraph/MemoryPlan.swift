@@ -8,7 +8,8 @@ import LumosTensor
 /// their lives do not overlap, with one exception: a value may lie exactly where an operand of its nodes lay, where op
 /// and graph allow it (`InPlace`). Such values form one place, which lives as long as all of them together. Places are
 /// put largest first at the lowest offset that is free over their whole life, which stays within a few per cent of the
-/// largest sum of live bytes (`liveBytesMax`) on this engine's graphs.
+/// largest sum of live bytes (`liveBytesMax`) on this engine's graphs. Scratch memory that nodes ask for lives for the node
+/// alone, and counts among the live bytes.
 ///
 /// Complexity: O(n²) in the number of places that overlap in time, which is small: residual streams are long-lived but
 /// few.
@@ -34,23 +35,37 @@ public struct MemoryPlan: Sendable {
   /// Lives of all placed values, by their first node.
   public let lives: [Life]
   private let offsets: [Int: Int]
+  private let scratchOffsets: [Int: Int]
 
   /// Byte offset of a node-made value, or nil for other values and for empty ones.
   public func offset(of value: Graph.ValueID) -> Int? { offsets[value.index] }
+
+  /// Byte offset of the scratch memory of node `index`, or nil if it has none.
+  public func scratchOffset(ofNode index: Int) -> Int? { scratchOffsets[index] }
 
   /// Plans `graph`; offsets are multiples of `alignment`.
   ///
   /// Where a device cannot allocate the arena in one piece it is cut at every multiple of `segmentByteCount` (itself
   /// one of `alignment`): no value lies across a cut. Every value must fit a segment.
-  /// - Parameter inPlace: whether values take over the memory of operands that die.
-  public init(graph: Graph, alignment: Int = 256, segmentByteCount: Int = .max, inPlace: Bool = true) {
+  /// - Parameters:
+  ///   - inPlace: whether values take over the memory of operands that die.
+  ///   - scratch: bytes that nodes need besides their values while they run, by index; what is missing needs none.
+  public init(
+    graph: Graph, alignment: Int = 256, segmentByteCount: Int = .max, inPlace: Bool = true, scratch: [Int: Int] = [:]
+  ) {
     /// The first offset from `offset` on at which `byteCount` bytes lie within one segment.
     func fitted(_ offset: Int, _ byteCount: Int) -> Int {
       let start = offset % segmentByteCount
       return start + byteCount <= segmentByteCount ? offset : offset - start + segmentByteCount
     }
     lives = Self.lives(of: graph, alignment: alignment)
-    let places = Place.places(of: lives, takeovers: inPlace ? InPlace.takeovers(in: graph) : [:])
+    let places =
+      Place.places(of: lives, takeovers: inPlace ? InPlace.takeovers(in: graph) : [:])
+      + scratch.sorted { $0.key < $1.key }.filter { $0.value > 0 }.map { node, byteCount in
+        Place(
+          values: [], first: node, last: node, byteCount: (byteCount + alignment - 1) / alignment * alignment,
+          scratchOf: node)
+      }
 
     var changes = [Int](repeating: 0, count: graph.nodes.count + 2)
     for place in places {
@@ -71,6 +86,7 @@ public struct MemoryPlan: Sendable {
     }
     var placed: [(place: Place, offset: Int)] = []
     var offsets: [Int: Int] = [:]
+    var scratchOffsets: [Int: Int] = [:]
     var end = 0
     for place in order {
       var offset = 0
@@ -80,11 +96,13 @@ public struct MemoryPlan: Sendable {
         offset = fitted(max(offset, other.offset + other.place.byteCount), place.byteCount)
       }
       for value in place.values { offsets[value] = offset }
+      if let node = place.scratchOf { scratchOffsets[node] = offset }
       end = max(end, offset + place.byteCount)
       let position = placed.partitioningIndex { $0.offset >= offset }
       placed.insert((place, offset), at: position)
     }
     self.offsets = offsets
+    self.scratchOffsets = scratchOffsets
     byteCount = end
   }
 
@@ -111,12 +129,13 @@ public struct MemoryPlan: Sendable {
   }
 }
 
-/// Bytes of the arena and the values that lie there, one taking over from the other.
+/// Bytes of the arena and the values that lie there, one taking over from the other; or the scratch memory of a node.
 private struct Place {
   var values: [Int]
   var first: Int
   var last: Int
   let byteCount: Int
+  var scratchOf: Int?
 
   /// The lives, joined where one value takes over another's memory.
   static func places(of lives: [MemoryPlan.Life], takeovers: [Int: Int]) -> [Place] {

@@ -124,6 +124,7 @@ public final class PreparedOp {
   private let inputTensors: [Tensor]
   private let inputs: [Operand]
   private let results: [Operand]
+  private let scratch: Operand
   /// Kernels that a run dispatches, in order.
   public let kernels: [String]
 
@@ -139,13 +140,18 @@ public final class PreparedOp {
     let results = try types.enumerated().map {
       try Operand("output \($0)", $1, misaligned: misaligned(inputs.count + $0), pool)
     }
-    let plan = try PlannedDispatch.lowering(
-      op, label: op.name, inputs: inputs.map(\.planned), outputs: results.map(\.planned), profile,
-      editing: editing)
+    let dispatches = try PlannedDispatch.lowered(
+      op, label: op.name, LoweredTypes(inputs: tensors.map(\.type), outputs: types), profile, editing: editing)
+    let words = ceilingDivide(dispatches.scratchByteCount, 4)
+    let scratch = try Operand("scratch", TensorType([words], .f32), misaligned: false, pool)
+    let plan = try PlannedDispatch.placed(
+      dispatches, of: op, label: op.name, inputs: inputs.map(\.planned), outputs: results.map(\.planned),
+      scratch: scratch.planned.range, profile)
     for (operand, tensor) in zip(inputs, tensors) { try operand.fill(tensor, device.transfers) }
 
     let places = Dictionary(
-      (inputs + results).map { (BufferID.operand($0.name), $0.allocation) }, uniquingKeysWith: { first, _ in first })
+      (inputs + results + [scratch]).map { (BufferID.operand($0.name), $0.allocation) },
+      uniquingKeysWith: { first, _ in first })
     pipelines =
       overrides.isEmpty
       ? device.pipelines
@@ -163,15 +169,16 @@ public final class PreparedOp {
     self.pool = pool
     self.inputs = inputs
     self.results = results
+    self.scratch = scratch
     inputTensors = tensors
     kernels = plan.compactMap(\.kernel)
   }
 
-  /// Fills the results with NaN and runs the op.
+  /// Fills the results and scratch memory with NaN and runs the op.
   /// - Returns: seconds on the device; nil if it has no timestamps.
   @discardableResult
   public func run() throws -> Double? {
-    for operand in results { try operand.fill(nil, device.transfers) }
+    for operand in results + [scratch] { try operand.fill(nil, device.transfers) }
     return try recording.run().seconds
   }
 
@@ -183,9 +190,9 @@ public final class PreparedOp {
     }
   }
 
-  /// What the runs changed outside the results.
+  /// What the runs changed outside the results and scratch memory.
   public func guardViolations() throws -> [String] {
     try zip(inputs, inputTensors).flatMap { try $0.violations($1, device.transfers) }
-      + results.flatMap { try $0.violations(nil, device.transfers) }
+      + (results + [scratch]).flatMap { try $0.violations(nil, device.transfers) }
   }
 }

@@ -135,11 +135,13 @@ public struct OpTimer: Sendable {
     let bytes = operands.reduce(0) { $0 + $1.type.byteCount } + outputs.reduce(0) { $0 + $1.byteCount }
     let room = max(1, device.description.availableBytes / 2 / max(bytes, 1))
     let count = min(max(1, (options.distinctBytes + bytes - 1) / max(bytes, 1)), Self.mostSets, room)
+    // Slices do not change it.
+    let scratch = commands.scratchByteCount
     var sets: [OperandSet] = []
     for index in 0..<count {
       try options.check()
       // One set's contents are copied from the one before.
-      sets.append(try OperandSet(device, operands, outputs, like: index > 0 ? sets[0] : nil))
+      sets.append(try OperandSet(device, operands, outputs, scratch: scratch, like: index > 0 ? sets[0] : nil))
     }
 
     // Recordings hold addresses, not memory.
@@ -205,12 +207,14 @@ private final class OperandSet {
   let pool: MemoryPool
   private var places: [BufferID: Allocation] = [:]
 
-  /// Allocates and fills the operands.
+  /// Allocates the operands and scratch memory, and fills the former.
   /// - Parameter other: a set of the same operands that is filled already.
   init(
-    _ device: VulkanDevice, _ operands: [OpTimer.Operand], _ outputs: [TensorType], like other: OperandSet?
+    _ device: VulkanDevice, _ operands: [OpTimer.Operand], _ outputs: [TensorType], scratch: Int,
+    like other: OperandSet?
   ) throws {
     pool = MemoryPool(device, checked: false)
+    if scratch > 0 { places[PlannedDispatch.operandScratch] = try pool.allocate(scratch, "scratch memory") }
     for (index, type) in outputs.enumerated() where type.byteCount > 0 {
       places[.operand("output \(index)")] = try pool.allocate(type.byteCount, "output \(index)")
     }

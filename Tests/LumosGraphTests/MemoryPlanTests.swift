@@ -95,6 +95,36 @@ func zeros(_ shape: Shape) -> Tensor { Tensor([Float](repeating: 0, count: shape
     #expect(plan.defect(in: builder.graph) == nil)
   }
 
+  /// Scratch memory lies apart from all that lives while its node runs, within a segment, and serves again afterwards.
+  @Test func scratchMemory() throws {
+    for seed in 1...200 {
+      let graph = try Self.randomGraph(seed: UInt64(seed))
+      let scratch = Dictionary(uniqueKeysWithValues: graph.nodes.indices.map { ($0, 24 + $0 * 40 % 500) })
+      let largest = MemoryPlan(graph: graph, alignment: 64).lives.map(\.byteCount).max() ?? 64
+      let segment = seed % 2 == 0 ? max(largest, 576) : Int.max
+      let plan = MemoryPlan(
+        graph: graph, alignment: 64, segmentByteCount: segment, inPlace: seed % 3 == 0, scratch: scratch)
+      #expect(plan.defect(in: graph, segmentByteCount: segment) == nil)
+      for (node, byteCount) in scratch {
+        let offset = try #require(plan.scratchOffset(ofNode: node))
+        #expect(offset % 64 == 0 && offset + byteCount <= plan.byteCount)
+        #expect(offset / segment == (offset + byteCount - 1) / segment)
+        for life in plan.lives where life.first <= node && node <= life.last {
+          let other = try #require(plan.offset(of: life.value))
+          #expect(other >= offset + byteCount || other + life.byteCount <= offset, "seed \(seed), node \(node)")
+        }
+      }
+    }
+    var builder = GraphBuilder(weights: NoWeights())
+    var x = builder.input("x", TensorType([64], .f32))
+    for step in 0..<10 { x = try builder.add(x, x, "\(step)") }
+    builder.output("x", x)
+    let plan = MemoryPlan(graph: builder.graph, scratch: [2: 1000, 5: 900, 7: 0])
+    #expect(plan.byteCount == 256 + 1024 && plan.liveBytesMax == 256 + 1024)
+    #expect(plan.liveBytes[2] == 256 + 1024 && plan.liveBytes[3] == 256)
+    #expect(plan.scratchOffset(ofNode: 7) == nil && plan.scratchOffset(ofNode: 3) == nil)
+  }
+
   @Test func aChainNeedsTwoBuffersOrOne() throws {
     var builder = GraphBuilder(weights: NoWeights())
     var x = builder.input("x", TensorType([64], .f32))

@@ -66,7 +66,7 @@ struct CaseTests {
 
   private static func byteCount(_ word: PushWord) -> Int {
     switch word {
-    case .input, .output, .constants, .null: 8
+    case .input, .output, .scratchIn, .scratchOut, .constants, .null: 8
     case .uint, .float: 4
     }
   }

@@ -78,7 +78,64 @@ import Testing
     #expect(reason { $0.push.insert(.uint(0), at: 0) }.contains("an address at byte 4"))
     #expect(reason { $0.push[0] = .input(2) }.contains("input 2 of 2"))
     #expect(reason { $0.push[2] = .output(0, offset: 2000) }.contains("past the end of output 0"))
+    #expect(reason { $0.push[0] = .scratchOut(-4..<4) }.contains("bytes -4..<4 of 4 of scratch memory"))
     #expect(reason { $0.push[0] = .constants }.contains("names constants"))
+  }
+
+  /// A layer with a long sum between two sums of its result's size.
+  static func longSum() throws -> Graph {
+    var builder = GraphBuilder(weights: TestWeights())
+    let weight = builder.constant(Tensor(ramp(16 * 4096), [16, 4096]))
+    let x = builder.input("x", TensorType([24, 4096], .f32))
+    let y = try builder.apply(Linear(), [builder.add(x, x, "before"), weight], "long")
+    builder.output("y", try builder.add(y, y, "after"))
+    return builder.graph
+  }
+
+  @Test("A product in parts has its scratch memory in the arena, and its sum waits for them")
+  func scratch() throws {
+    let plan = try VulkanPlan(Self.longSum(), Self.limits)
+    let (first, second) = (1, 2)
+    #expect(plan.commands.map(\.kernel).count == 4 && plan.commands[second].kernel == "Linear.sum.f32")
+    guard case .kernel(let dispatch, _, _, let scratch?) = plan.commands[first].work else {
+      Issue.record("no kernel")
+      return
+    }
+    #expect(dispatch.grid.z > 1 && scratch.bytes.count == dispatch.grid.z * 24 * 16 * 4)
+    #expect(plan.commands[first].writes == [scratch] && plan.commands[second].reads.contains(scratch))
+    #expect(scratch.buffer == .arena(0) && scratch.bytes.upperBound <= plan.arenaByteCount)
+    #expect(plan.barriers[second] && HazardChecker.violations(plan.commands, barriers: plan.barriers).isEmpty)
+    // The product is all work, the sum none.
+    #expect(plan.commands[first].flops == 2 * 24 * 16 * 4096 && plan.commands[second].flops == 0)
+    var barriers = plan.barriers
+    barriers[second] = false
+    #expect(!HazardChecker.violations(plan.commands, barriers: barriers).isEmpty)
+
+    var small = Self.limits
+    small.segmentByteCount = 24 * 4096 * 4
+    let cut = try VulkanPlan(Self.longSum(), small)
+    #expect(HazardChecker.violations(cut.commands, barriers: cut.barriers).isEmpty && cut.arenaSegments.count > 1)
+  }
+
+  @Test("A sum of parts that claims to be a slice of them is found out")
+  func scratchOverlap() throws {
+    let types = [TensorType([24, 4096], .f32), TensorType([16, 4096], .f32)]
+    func placed(_ name: String, _ type: TensorType) -> PlacedOperand {
+      PlacedOperand(type: type, range: BufferRange(.operand(name), 0..<type.byteCount))
+    }
+    func violations(overlaps: Bool) throws -> [HazardChecker.Violation] {
+      let commands = try PlannedDispatch.lowering(
+        Linear(), label: "", inputs: [placed("x", types[0]), placed("w", types[1])],
+        outputs: [placed("y", TensorType([24, 16], .f32))], .minimum
+      ) { dispatches in
+        var dispatches = dispatches
+        dispatches[1].overlapsPrevious = overlaps
+        return dispatches
+      }
+      return HazardChecker.violations(commands, barriers: Hazards.barriers(for: commands))
+    }
+    #expect(try violations(overlaps: false).isEmpty)
+    #expect(try violations(overlaps: true).map(\.kind) == [.readAfterWrite])
   }
 
   @Test("No workgroups, no dispatch; no results, no lowering")

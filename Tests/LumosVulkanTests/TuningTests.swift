@@ -61,6 +61,33 @@ import Testing
     }
   }
 
+  @Test("Of few long sums the tuner measures parts as well, and a choice of parts is made")
+  func parts() throws {
+    func types(_ rows: Int) -> LoweredTypes {
+      LoweredTypes(
+        inputs: [TensorType([rows, 2048], .f16), TensorType([96, 2048], .f16)], outputs: [TensorType([rows, 96], .f32)])
+    }
+    let choices = Set(Linear().choices(types(300), Self.device))
+    for (variant, tile) in [("matrix", "64x64/32x32"), ("tiles", "64x96")] {
+      #expect(choices.contains(.init(variant: variant, tile: tile)))
+      for count in variant == "matrix" ? [2, 4] : [2, 4, 8] {
+        let choice = KernelChoice(variant: variant, tile: "\(tile) in \(count)")
+        #expect(choices.contains(choice))
+        var device = Self.device
+        // The same entry holds for fewer rows.
+        for rows in [300, 257] {
+          device.tuning.set(choice, seconds: 1, for: try #require(Linear().tuningKey(types(rows))))
+          let dispatches = try Linear().lower(types(rows), device.tuned(for: Linear(), types(rows)))
+          #expect(dispatches.map(\.grid.z) == [count, 1])
+          #expect(TuningTable(text: device.tuning.text) == device.tuning)
+        }
+      }
+    }
+    #expect(!choices.contains(.init(variant: "tiles", tile: "64x96 in 16")))
+    #expect(!Linear().choices(types(8192), Self.device).contains { $0.tile?.contains(" in ") == true })
+    #expect(InnerParts.parse("64x96 in 4") == ("64x96", 4) && InnerParts.parse("64x96 in 3") == ("64x96 in 3", 1))
+  }
+
   @Test("Tiles that only measurements choose are never those of the rules")
   func largeTiles() throws {
     let all = Set(MatrixTile.all(dtype: .f16, Self.device).map(\.name))

@@ -86,6 +86,104 @@ import Testing
     #expect(small.rows * small.columns < large.rows * large.columns)
   }
 
+  @Test(
+    "Attention exchanges numbers within subgroups where there are no matrix units for it, on a processor only if asked")
+  func subgroups() throws {
+    func kernels(_ size: Int, _ type: DType, _ device: DeviceProfile) throws -> [String] {
+      let inputs = [DType](repeating: type, count: 3).map { TensorType([9, 2 * size], $0) }
+      let op = Attention(heads: 2, scale: 1, spans: [.init(queries: 0..<9, keys: 0..<9)])
+      return try op.lower(.init(inputs: inputs, outputs: op.outputTypes(inputs)), device).map(\.kernel)
+    }
+    var device = Self.device
+    #expect(try kernels(64, .f32, device) == ["Attention.tiles.none"])
+    device.exchangesWithinSubgroups = true
+    for size in [4, 40, 64, 128] { #expect(try kernels(size, .f32, device) == ["Attention.subgroups.none"]) }
+    for size in [5, 132, 512] { #expect(try kernels(size, .f16, device) == ["Attention.tiles.none"]) }
+    device.matrixShapes = [.init(m: 16, n: 16, k: 16, input: .f16)]
+    #expect(try kernels(64, .f16, device) == ["Attention.matrix.none.f16"])
+    #expect(try kernels(64, .bf16, device) == ["Attention.subgroups.none"])
+    #expect(try kernels(40, .f16, device) == ["Attention.subgroups.none"])
+    device.forcedVariants = ["Attention": "subgroups"]
+    #expect(try kernels(64, .f16, device) == ["Attention.subgroups.none"])
+    #expect(try kernels(512, .f16, device) == ["Attention.tiles.none"])
+    device.forcedVariants = [:]
+    device.subgroupSize = 8
+    #expect(try kernels(64, .f32, device) == ["Attention.tiles.none"])
+    device.subgroupSize = 32
+    // Too little shared memory, too few invocations.
+    device.sharedMemoryBytes = 16 << 10
+    #expect(try kernels(64, .f32, device) == ["Attention.tiles.none"])
+    (device.sharedMemoryBytes, device.maxWorkgroupInvocations) = (48 << 10, 64)
+    #expect(AttentionSubgroupTile(headSize: 64, device) == nil)
+  }
+
+  @Test("Tiles of subgroups fit the device and its shared memory")
+  func subgroupTiles() throws {
+    var device = Self.device
+    device.exchangesWithinSubgroups = true
+    for kibibytes in [24, 32, 48, 64] {
+      device.sharedMemoryBytes = kibibytes << 10
+      for size in stride(from: 4, through: 128, by: 4) {
+        let tile = try #require(AttentionSubgroupTile(headSize: size, device))
+        let constants = tile.specialization.map(Int.init)
+        let (keys, rows, slice, valueKeys, staged) =
+          (constants[2], constants[3], constants[4], constants[5], constants[6])
+        #expect(constants[0] == 128 && keys % 8 == 0 && rows == 4 && keys % valueKeys == 0 && valueKeys % 4 == 0)
+        #expect(staged >= (64 + keys) * (slice + 1) && staged >= valueKeys * size / 4)
+        #expect(16 * staged + 16 * 64 * (keys / 4 + 1) == tile.sharedBytes && tile.sharedBytes <= kibibytes << 10)
+      }
+    }
+  }
+
+  @Test("Subgroups count where they exchange numbers and are pinned")
+  func exchange() {
+    var device = DeviceSelectionTests.device(0, "GPU", .discrete)
+    (device.limits.subgroupSize, device.limits.minSubgroupSize, device.limits.maxSubgroupSize) = (32, 32, 32)
+    #expect(!device.profile.exchangesWithinSubgroups)
+    device.features.subgroupShuffle = true
+    #expect(device.profile.exchangesWithinSubgroups)
+    device.limits.minSubgroupSize = 16
+    #expect(!device.profile.exchangesWithinSubgroups)
+    device.features.subgroupSizeControl = true
+    device.features.computeFullSubgroups = true
+    #expect(device.profile.exchangesWithinSubgroups)
+    for size in [1, 4, 48, 256] {
+      device.limits.subgroupSize = size
+      #expect(!device.profile.exchangesWithinSubgroups, "\(size)")
+    }
+  }
+
+  @Test("Products are made in parts where they are few tiles of long sums, and only then")
+  func parts() throws {
+    var device = Self.device
+    device.matrixShapes = [.init(m: 16, n: 16, k: 16, input: .f16)]
+    device.flopsPerDispatch = .max
+    func parts(_ rows: Int, _ depth: Int, _ width: Int, _ x: DType) throws -> [Int] {
+      let inputs = [TensorType([rows, depth], x), TensorType([width, depth], .f16), TensorType([width], .bf16)]
+      let types = LoweredTypes(inputs: inputs, outputs: try Linear(dtype: .f16).outputTypes(inputs))
+      let dispatches = try Linear(dtype: .f16).lower(types, device)
+      let (count, bytes) = (dispatches[0].grid.z, dispatches.scratchByteCount)
+      #expect(bytes == (count > 1 ? count * rows * width * 4 : 0) && bytes <= 128 << 20)
+      #expect(dispatches.last?.kernel == (count > 1 ? "Linear.sum.bf16" : dispatches[0].kernel))
+      return dispatches.map(\.grid.z)
+    }
+    for x: DType in [.f16, .f32] {
+      #expect(try parts(43_680, 8960, 1536, x) == [1])
+      #expect(try parts(2048, 1536, 8960, x) == [1] && parts(1872, 8960, 1536, x) == [1])
+      #expect(try parts(64, 255, 64, x) == [1])
+      #expect(try parts(16, 8960, 16, x) == [8, 1])
+      #expect(try parts(64, 4096, 1536, x)[0] > 1)
+    }
+    // All parts have something to do.
+    for depth in stride(from: 512, to: 9000, by: 31) {
+      for count in InnerParts.counts(rows: 8, columns: 8, inner: depth, for: ProductTile.innerParts) {
+        #expect((count - 1) * InnerParts.depth(depth, count) < depth)
+        #expect(count * InnerParts.depth(depth, count) >= depth)
+      }
+    }
+    #expect(InnerParts.counts(rows: 4096, columns: 4096, inner: 8192, for: ProductTile.innerParts) == [1])
+  }
+
   @Test("What a device can run are names that its op has, and every op has one")
   func names() throws {
     for case let op as any VulkanLowering.Type in OpCatalog.all {
@@ -141,12 +239,14 @@ import Testing
     #expect(device.profile.matrixShapes == [])
   }
 
-  @Test("The capability of matrix kernels is found among a module's first instructions only")
+  @Test("The capabilities of kernels that take full subgroups are found among a module's first instructions only")
   func capability() {
     let header: [UInt32] = [0x0723_0203, 0x0001_0500, 0, 1, 0]
-    #expect(Pipelines.multipliesMatrices(header + [0x0002_0011, 1, 0x0002_0011, 6022, 0x0003_000e, 0, 1]))
-    #expect(!Pipelines.multipliesMatrices(header + [0x0002_0011, 1, 0x0003_000e, 0, 1, 0x0002_0011, 6022]))
-    #expect(!Pipelines.multipliesMatrices(header + [0x0002_0011]))
-    #expect(!Pipelines.multipliesMatrices([]))
+    #expect(Pipelines.takesFullSubgroups(header + [0x0002_0011, 1, 0x0002_0011, 6022, 0x0003_000e, 0, 1]))
+    #expect(!Pipelines.takesFullSubgroups(header + [0x0002_0011, 1, 0x0003_000e, 0, 1, 0x0002_0011, 6022]))
+    #expect(Pipelines.takesFullSubgroups(header + [0x0002_0011, 1, 0x0002_0011, 65]))
+    #expect(!Pipelines.takesFullSubgroups(header + [0x0002_0011, 61]))
+    #expect(!Pipelines.takesFullSubgroups(header + [0x0002_0011]))
+    #expect(!Pipelines.takesFullSubgroups([]))
   }
 }

@@ -60,6 +60,22 @@ extension ParityDevice {
     }
   }
 
+  @Test("Long sums of small results are made in parts", arguments: [2, 4, 8])
+  func parts(count: Int) throws {
+    for depth in [4096, 4199] {
+      let opCase = OpCase(
+        "70 x \(depth) x 45 in \(count)", Linear(epilogue: .gatedAdd(gateRow: 1)),
+        [
+          .init([70, depth], .f16), .init([45, depth], .f16, .normal(deviation: 0.02)), .init([45], .bf16),
+          .init([70, 45]), .init([2, 45]),
+        ])
+      for misaligned in [false, true] {
+        let result = try partsParity(opCase, "matrix", "64x64/32x32", parts: count, on: device, misaligned: misaligned)
+        #expect(result.pass && result.variant.contains(".matrix."), "\(result)")
+      }
+    }
+  }
+
   @Test("Tiles are taken in strips: a result that is wider than one is complete, its last strip narrower")
   func strips() {
     let wide = OpCase("150 x 9 x 2180", Linear(), [.init([150, 9], .f16), .init([2180, 9], .f16)])
@@ -135,6 +151,10 @@ private let matrixMutants: [Mutant] = [
   Mutant(
     "Linear.matrix: the tail of K is dropped", Linear(), [.init([1, 33], .f16), .init([1, 33], .f16)],
     .dispatches { $0.changingLast { $0.exchange(.count(33), .count(32)) } }),
+  Mutant(
+    "Linear.matrix: the last part of the inner axis is not made", Linear(),
+    [.init([9, 2083], .f16), .init([7, 2083], .f16)], symptom: .notANumber,
+    .dispatches { $0.changingFirst { $0.grid.z -= 1 } }),
   Mutant(
     "Linear.matrix: there are no barriers", Linear(), [.init([65, 67], .f16), .init([67, 67], .f16)],
     symptom: .wrongNumbers, withoutBarriers("Linear.matrix.f16")),

@@ -98,6 +98,13 @@ struct Mutant: Sendable, CustomStringConvertible {
 }
 
 extension Array<Dispatch> {
+  /// The dispatches with the first one changed.
+  func changingFirst(_ change: (inout Dispatch) -> Void) -> [Dispatch] {
+    var dispatches = self
+    if !dispatches.isEmpty { change(&dispatches[0]) }
+    return dispatches
+  }
+
   /// The dispatches with the last one changed.
   func changingLast(_ change: (inout Dispatch) -> Void) -> [Dispatch] {
     var dispatches = self

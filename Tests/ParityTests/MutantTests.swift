@@ -22,6 +22,18 @@ import Testing
     #expect(!result.variant.isEmpty, "nothing ran: \(result)")
   }
 
+  @Test("A broken kernel of subgroups fails the check that the right one passes", arguments: subgroupMutants)
+  func caughtInSubgroups(mutant: Mutant) throws {
+    let variants = [mutant.opCase.op.name: "subgroups"]
+    let control = parity(mutant.opCase, on: device) { $0.forcedVariants = variants }
+    #expect(control.pass && control.variant.contains(".subgroups."), "the right kernel fails: \(control)")
+    var broken = OpRunner(device)
+    broken.forcedVariants = variants
+    try mutant.apply(to: &broken)
+    let result = parity(mutant.opCase, on: device) { $0 = broken }
+    #expect(mutant.symptom.shows(in: result), "\(result)")
+  }
+
   @Test("Every barrier of a plan is needed, and the checker misses it when it is gone")
   func missingBarriers() throws {
     let plan = try VulkanPlan(Self.graph(), .init(profile: device.profile))
@@ -63,8 +75,30 @@ private let productMutants: [Mutant] = [
   Mutant(
     "Linear: the tail of K is dropped", Linear(), [.init([65, 67]), .init([67, 67])],
     .source(
-      "first < p.depth; first += TILE_DEPTH",
-      by: "first + TILE_DEPTH <= p.depth; first += TILE_DEPTH")),
+      "clear_sums();\n  for (uint first = begin; first < end;",
+      by: "clear_sums();\n  for (uint first = begin; first + TILE_DEPTH <= end;")),
+  Mutant(
+    "Linear: the last part of the inner axis is not made", Linear(), [.init([9, 1031]), .init([7, 1031])],
+    symptom: .notANumber, .dispatches { $0.changingFirst { $0.grid.z -= 1 } }),
+  Mutant(
+    "Linear: the last part of the inner axis is not added", Linear(), [.init([9, 1031]), .init([7, 1031])],
+    .dispatches { $0.changingLast { $0.specialization[0] -= 1 } }),
+  Mutant(
+    "Linear: a part of the inner axis is added twice", Linear(), [.init([9, 1031]), .init([7, 1031])],
+    .source("sum += p.parts.at[part * p.count + i]", by: "sum += p.parts.at[(part - 1) * p.count + i]")),
+  Mutant(
+    "Linear: every part begins a step early", Linear(), [.init([9, 1031]), .init([7, 1031])],
+    .source(
+      "begin = gl_WorkGroupID.z * p.part_depth;\n  linear_tile(\n      p.weight, p.bias, p.y, RESULT, p.residual, p.gate, gl_",
+      by:
+        "begin = max(gl_WorkGroupID.z * p.part_depth, 32) - 32;\n  linear_tile(\n      p.weight, p.bias, p.y, RESULT, p.residual, p.gate, gl_"
+    )),
+  Mutant(
+    "Linear: parts of the inner axis lie over each other", Linear(), [.init([9, 1031]), .init([7, 1031])],
+    symptom: .notANumber, .dispatches { $0.changingFirst { $0.push[$0.push.count - 1] = .count(0) } }),
+  Mutant(
+    "Linear: a sum of parts loses its bias", Linear(), [.init([9, 1031]), .init([7, 1031]), .init([7])],
+    .dispatches { $0.changingLast { $0.specialization[1] = 0 } }),
   Mutant(
     "Linear: no barrier after the tiles are loaded", Linear(), [.init([65, 67]), .init([67, 67])],
     symptom: .wrongNumbers, .source("barrier();\n    accumulate();", by: "accumulate();")),
@@ -176,6 +210,56 @@ private let attentionMutants: [Mutant] = [
     "RelationBias: the score keeps its sign", RelationBias(heads: 2, scale: 0.25, ratio: 0.5),
     [.init([6, 32]), .init([37, 32]), .init([3, 37])],
     .source("abs(p.scale * score[r][c])", by: "(p.scale * score[r][c])")),
+]
+/// The same for the kernel that exchanges numbers within subgroups.
+private let subgroupMutants: [Mutant] = [
+  Mutant(
+    "Attention.subgroups: a span ends one key early", spans, attentionInputs,
+    .dispatches { $0.changingLast { $0.constants[3] -= 1 } }),
+  Mutant(
+    "Attention.subgroups: a span ends one key late", spans, attentionInputs,
+    .dispatches { $0.changingLast { $0.constants[3] += 1 } }),
+  Mutant(
+    "Attention.subgroups: a tile starts one query late", spans, attentionInputs, symptom: .notANumber,
+    .dispatches { $0.changingLast { $0.constants[0] += 1 } }),
+  Mutant(
+    "Attention.subgroups: the last tile is not computed", spans, attentionInputs, symptom: .notANumber,
+    .dispatches { $0.changingLast { $0.grid.x -= 1 } }),
+  Mutant(
+    "Attention.subgroups: q, k and v in bf16 are read as f16", spans,
+    [.init([19, 16], .bf16), .init([150, 16], .bf16), .init([150, 16], .bf16)],
+    .dispatches { $0.changingLast { $0.specialization[7] = 2 } }),
+  Mutant(
+    "Attention.subgroups: a shuffle is missing from the maximum", spans, sharpInputs, symptom: .wrongNumbers,
+    .source("  value = max(value, subgroupShuffleXor(value, 2));\n", by: "")),
+  Mutant(
+    "Attention.subgroups: a shuffle is missing from the sum", spans, attentionInputs,
+    .source("return value + subgroupShuffleXor(value, 4);", by: "return value;")),
+  Mutant(
+    "Attention.subgroups: results are not rescaled", spans, sharpInputs,
+    .source("result[r * OUTPUTS + o] *= rescaling;", by: "result[r * OUTPUTS + o] *= 1;")),
+  Mutant(
+    "Attention.subgroups: there are no barriers", spans, attentionInputs, symptom: .wrongNumbers,
+    withoutBarriers("Attention.subgroups.none")),
+  Mutant(
+    "Attention.subgroups: the last key's count is given to the key before",
+    Attention(
+      heads: 1, scale: 0.25, spans: [.init(queries: 0..<19, keys: 0..<66)], lastKeyCount: 100),
+    [.init([19, 16]), .init([66, 16]), .init([66, 16])],
+    .dispatches { $0.changingLast { $0.exchange(.uint(65), .uint(64)) } }),
+  Mutant(
+    "Attention.subgroups: the relation's images begin a token late",
+    Attention(
+      heads: 2, scale: 0.25, spans: [.init(queries: 0..<131, keys: 0..<23)],
+      bias: .relation(RelationCells(firstToken: 11, images: 2, height: 6, width: 10))),
+    [.init([131, 32]), .init([23, 32]), .init([23, 32]), .init([4, 2, 23])],
+    .dispatches { $0.changingLast { $0.exchange(.count(11), .count(12)) } }),
+  Mutant(
+    "Attention.subgroups: keys and values are exchanged", spans, attentionInputs,
+    .dispatches { $0.changingLast { $0.exchange(.input(1), .input(2)) } }),
+]
+private let sharpInputs: [OpCase.Input] = [
+  .init([19, 16], .f32, .normal(deviation: 20)), .init([150, 16]), .init([150, 16]),
 ]
 private let spans = Attention(
   heads: 1, scale: 0.25, spans: [.init(queries: 0..<5, keys: 0..<149), .init(queries: 5..<19, keys: 3..<150)])

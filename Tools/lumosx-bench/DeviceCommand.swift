@@ -28,7 +28,8 @@ struct DeviceCommand: ParsableCommand {
       ("shaderFloat16", features.shaderFloat16), ("bfloat16", features.bfloat16),
       ("cooperativeMatrix", features.cooperativeMatrix), ("cooperativeMatrix2", features.cooperativeMatrix2),
       ("bfloat16CooperativeMatrix", features.bfloat16CooperativeMatrix),
-      ("subgroupSizeControl", features.subgroupSizeControl), ("memoryBudget", features.memoryBudget),
+      ("subgroupSizeControl", features.subgroupSizeControl), ("subgroupShuffle", features.subgroupShuffle),
+      ("memoryBudget", features.memoryBudget),
     ]
     let shapes = device.matrixShapes.map {
       JSONValue.string("\($0.m)x\($0.n)x\($0.k) \($0.a) \($0.b) \($0.c) \($0.result) \($0.scope)")

@@ -2,7 +2,7 @@ import LumosOps
 import LumosTensor
 
 extension Linear: OpCases {
-  public static var cases: [OpCase] { plainCases + epilogueCases + halfCases }
+  public static var cases: [OpCase] { plainCases + epilogueCases + halfCases + longCases }
 
   /// A case: x `[rows, depth]` of type `x`, result of type `result`, weight `[width, depth]`, and a table of six rows for a gate.
   private static func make(
@@ -117,6 +117,18 @@ extension Linear: OpCases {
       ]
     }
     return cases
+  }
+
+  /// Sums that are long for so small a result: they are made in parts, the last of which is shorter; every epilogue, every
+  /// type of bias.
+  private static var longCases: [OpCase] {
+    [
+      make(37, 1031, 45, bias: .f32, .f32), make(9, 2083, 35, bias: .f16, .f16, .activation(.geluTanh)),
+      make(70, 515, 9, bias: nil, .bf16, .add), make(33, 4099, 13, bias: .bf16, .f32, .gatedAdd(gateRow: 5)),
+      make(37, 1031, 45, x: .f16, bias: .f32, .f16, .activation(.silu), to: .f16),
+      make(20, 2048, 40, x: .bf16, bias: .bf16, .bf16, .gatedAdd(gateRow: 1)),
+      make(61, 1536, 3072, x: .f16, bias: .f32, .f16, .none, .benchmark, "keys and values of a short text: "),
+    ]
   }
 
   private static var plainCases: [OpCase] {

@@ -50,6 +50,8 @@ public struct DeviceDescription: Sendable, Hashable, Codable {
     public var subgroupSizeControl = false
     /// Workgroups of full subgroups on demand.
     public var computeFullSubgroups = false
+    /// Invocations of a subgroup of a compute shader read each other's registers.
+    public var subgroupShuffle = false
     /// VK_KHR_cooperative_matrix.
     public var cooperativeMatrix = false
     /// VK_NV_cooperative_matrix2 with workgroup scope, flexible sizes, reductions, conversions and block loads.
@@ -172,6 +174,8 @@ public struct DeviceDescription: Sendable, Hashable, Codable {
       maxWorkgroupInvocations: limits.maxWorkgroupInvocations,
       maxWorkgroupCount: limits.maxWorkgroupCount.min() ?? 0)
     profile.matrixShapes = usableMatrixShapes
+    profile.exchangesWithinSubgroups =
+      features.subgroupShuffle && pinsSubgroups && [8, 16, 32, 64, 128].contains(limits.subgroupSize)
     return profile
   }
 

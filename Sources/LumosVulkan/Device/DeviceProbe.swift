@@ -88,6 +88,9 @@ struct DeviceProbe {
       limits.maxBufferBytes = v13.map { Int(clamping: $0.pointee.maxBufferSize) } ?? limits.maxAllocationBytes
       if let v11 {
         limits.subgroupSize = Int(v11.pointee.subgroupSize)
+        result.features.subgroupShuffle =
+          v11.pointee.subgroupSupportedStages & VK_SHADER_STAGE_COMPUTE_BIT.rawValue != 0
+          && v11.pointee.subgroupSupportedOperations & VK_SUBGROUP_FEATURE_SHUFFLE_BIT.rawValue != 0
         result.uuid = elements(of: v11.pointee.deviceUUID, as: UInt8.self, count: 16).map(Self.hexadecimal).joined()
       }
       limits.minSubgroupSize = v13.map { Int($0.pointee.minSubgroupSize) } ?? limits.subgroupSize

@@ -44,14 +44,16 @@ struct LinearSize {
 
   private static func rows(of output: TensorType) -> Int { output.shape.dimensions.dropLast().reduce(1, *) }
 
-  /// How `variant`, which is `matrix` or `tiles`, makes layers with results of these types in one dispatch.
+  /// How `variant`, which is `matrix` or `tiles`, makes layers with results of these types in one dispatch, or one layer
+  /// that `splits` in parts.
   func tiles(
     _ variant: String, weight: DType, bias: DType?, epilogue: Linear.Epilogue = .none, results: [DType],
-    _ device: DeviceProfile
+    _ device: DeviceProfile, splits: Bool = false
   ) -> TiledProduct {
     TiledProduct(
       variant, .init(rows: rows, columns: width, inner: depth),
-      .init(left: dtype, weight: weight, bias: bias, results: results), epilogue: epilogue, device)
+      .init(left: dtype, weight: weight, bias: bias, results: results), epilogue: epilogue, device,
+      splits: splits)
   }
 
   /// Specialisation constants of the kernel `vector`; `results` are one type, or one for each layer.

@@ -57,6 +57,8 @@ public struct DeviceProfile: Sendable, Hashable {
   public var flopsPerDispatch: Int?
   /// Matrix products that its units compute for the kernels named `matrix`; none where these cannot run.
   public var matrixShapes: [MatrixShape] = []
+  /// Whether kernels may count on full subgroups of 8 invocations or more, a power of two, that read each other's registers.
+  public var exchangesWithinSubgroups = false
   /// Variants that somebody wants instead of those that the rules choose, by op; see `variantChoices`.
   public var forcedVariants: [String: String] = [:]
   /// What has been measured on the device.
@@ -135,6 +137,11 @@ public enum PushWord: Sendable, Hashable {
   case input(Int, offset: Int = 0)
   /// Device address (8 bytes) of output `index`, `offset` bytes in.
   case output(Int, offset: Int = 0)
+  /// Device address (8 bytes) of the first of these bytes of the op's scratch memory, which the dispatch writes. The memory
+  /// is there, and holds what its dispatches leave, from the op's first dispatch to its last.
+  case scratchOut(Range<Int>)
+  /// Device address (8 bytes) of the first of these bytes of the op's scratch memory, which the dispatch reads.
+  case scratchIn(Range<Int>)
   /// Device address (8 bytes) of the dispatch's own `constants`.
   case constants
   /// An address that the kernel does not read (8 zero bytes): the operand of a variant without it.
@@ -171,6 +178,26 @@ public struct Grid: Sendable, Hashable {
     let rows = (groups + limit - 1) / limit
     return Grid((groups + rows - 1) / rows, rows)
   }
+}
+
+extension Dispatch {
+  /// Bytes of the op's scratch memory that the dispatch reads and writes.
+  var scratchRanges: [Range<Int>] {
+    push.compactMap { word in
+      switch word {
+      case .scratchIn(let bytes), .scratchOut(let bytes): bytes
+      default: nil
+      }
+    }
+  }
+
+  /// Whether it reads what other dispatches of its op have left in scratch memory.
+  var readsScratch: Bool { push.contains { if case .scratchIn = $0 { true } else { false } } }
+}
+
+extension [Dispatch] {
+  /// Bytes of scratch memory that the dispatches of an op need: as many as they name.
+  var scratchByteCount: Int { flatMap(\.scratchRanges).map(\.upperBound).max() ?? 0 }
 }
 
 extension DType {

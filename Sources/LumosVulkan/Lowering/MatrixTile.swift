@@ -17,6 +17,11 @@ struct MatrixTile: Hashable {
   let invocations: Int
   /// Pairs of tiles in shared memory.
   let buffers: Int
+  /// Parts of the inner axis that workgroups of their own sum up (`InnerParts`).
+  private(set) var parts = 1
+
+  /// When this kernel's products are worth cutting.
+  static let innerParts = InnerParts(leastDepth: 512, elementCost: 512)
 
   /// Inner indices per step.
   static let depth = 32
@@ -43,21 +48,36 @@ struct MatrixTile: Hashable {
   ///
   /// Per element of the result a tile costs one unit for the multiplications and 32 / rows + 32 / columns for what it
   /// reads, also for rows and columns that fall off the edge; a grid of fewer than 256 workgroups leaves part of a GPU
-  /// idle. `products` is how many results of this size one grid makes.
-  init?(rows: Int, columns: Int, dtype: DType, _ device: DeviceProfile, products: Int = 1) {
+  /// idle. `products` is how many results of this size one grid makes. `inner` is the length of the sums where they may
+  /// be made in parts.
+  init?(
+    rows: Int, columns: Int, dtype: DType, _ device: DeviceProfile, products: Int = 1, inner: Int = 0
+  ) {
     let busy = device.isProcessor ? 8 : 256
     func cost(_ tile: MatrixTile) -> Double {
-      let groups = products * ceilingDivide(rows, tile.rows) * ceilingDivide(columns, tile.columns)
+      let groups = products * tile.parts * ceilingDivide(rows, tile.rows) * ceilingDivide(columns, tile.columns)
+      // Beyond a full device parts gain nothing.
+      if tile.parts > 1 && groups > busy { return .infinity }
       let work = 1 + 32 / Double(tile.rows) + 32 / Double(tile.columns)
-      return Double(groups * tile.rows * tile.columns) * work * Double(busy) / Double(min(max(groups, 1), busy))
+      let tiles = Double(groups / tile.parts * tile.rows * tile.columns) * work
+      return tiles * Double(busy) / Double(min(max(groups, 1), busy))
+        + Self.innerParts.cost(tile.parts, rows: rows, columns: columns, inner: inner)
     }
-    if let tile = Self.all(dtype: dtype, device).first(where: { $0.name == device.forcedTile }) {
-      self = tile
+    let forced = device.forcedTile.map(InnerParts.parse)
+    if let tile = Self.all(dtype: dtype, device).first(where: { $0.name == forced?.tile }) {
+      self = tile.making(forced?.parts ?? 1)
       return
     }
-    let ruled = Self.tiles(Self.candidates, dtype, device)
+    let counts = InnerParts.counts(rows: rows, columns: columns, inner: inner, for: Self.innerParts)
+    let ruled = Self.tiles(Self.candidates, dtype, device).flatMap { tile in counts.map { tile.making($0) } }
     guard let best = ruled.min(by: { cost($0) < cost($1) }) else { return nil }
     self = best
+  }
+
+  private func making(_ parts: Int) -> MatrixTile {
+    var tile = self
+    tile.parts = parts
+    return tile
   }
 
   /// All tiles that the device can make of factors of this type.

@@ -12,31 +12,47 @@ struct ProductTile: Hashable {
   /// How many of the invocations stand side by side along a row; `columns` is a multiple of it, `rows` one of the
   /// others.
   let lanes: Int
+  /// Parts of the inner axis that workgroups of their own sum up (`InnerParts`).
+  let parts: Int
 
   /// Tiles to choose from: rows, columns and lanes.
   private static let shapes: [(rows: Int, columns: Int, lanes: Int)] =
     [64, 32].flatMap { rows in [128, 96, 64, 32, 16].map { (rows, $0, 16) } } + [(128, 4, 4)]
 
+  /// When this kernel's products are worth cutting.
+  static let innerParts = InnerParts(leastDepth: 256, elementCost: 64)
+
   /// Names of the tiles: `"64x128"`.
-  static let names: [String] = shapes.map { "\($0.rows)x\($0.columns)" }
+  static let names: [String] = named.map { $0.name }
+  /// The tiles with their names.
+  static let named = shapes.map { (name: "\($0.rows)x\($0.columns)", rows: $0.rows, columns: $0.columns) }
 
   /// The tile that makes a `rows` x `columns` result soonest by a simple model.
   ///
   /// An invocation pays one unit per multiply-add and two per word that it reads from shared memory, also for rows and
   /// columns that fall off the edge; a grid of fewer than 256 workgroups leaves part of a GPU idle, one of fewer than 8
   /// part of a processor. `inner` is the length of the sums (the channels of a convolution): short sums take shallow
-  /// tiles. `products` is how many results of this size one grid makes.
-  init(rows: Int, columns: Int, inner: Int, _ device: DeviceProfile, products: Int = 1) {
+  /// tiles. `products` is how many results of this size one grid makes. Only one that `splits` is made in parts.
+  init(rows: Int, columns: Int, inner: Int, _ device: DeviceProfile, products: Int = 1, splits: Bool = false) {
     let busy = device.isProcessor ? 8 : 256
-    func cost(_ shape: (rows: Int, columns: Int, lanes: Int)) -> Double {
-      let groups = products * ceilingDivide(rows, shape.rows) * ceilingDivide(columns, shape.columns)
+    let counts = splits ? InnerParts.counts(rows: rows, columns: columns, inner: inner, for: Self.innerParts) : [1]
+    func cost(_ shape: (rows: Int, columns: Int, lanes: Int), _ parts: Int) -> Double {
+      let groups = products * parts * ceilingDivide(rows, shape.rows) * ceilingDivide(columns, shape.columns)
       let (rowsEach, columnsEach) = (shape.rows * shape.lanes / 128, shape.columns / shape.lanes)
+      // Beyond a full device parts gain nothing.
+      if parts > 1 && groups > busy { return .infinity }
       let work = 1 + 2 / Double(rowsEach) + 2 / Double(columnsEach)
-      return Double(groups * shape.rows * shape.columns) * work * Double(busy) / Double(min(max(groups, 1), busy))
+      let tiles = Double(groups / parts * shape.rows * shape.columns) * work
+      return tiles * Double(busy) / Double(min(max(groups, 1), busy))
+        + Self.innerParts.cost(parts, rows: rows, columns: columns, inner: inner)
     }
-    let costs = Self.shapes.map(cost)
-    let cheapest = costs.indices.min { costs[$0] < costs[$1] } ?? 0
-    let best = Self.shapes[Self.names.firstIndex { $0 == device.forcedTile } ?? cheapest]
+    let choices = Self.shapes.indices.flatMap { shape in counts.map { (shape: shape, parts: $0) } }
+    let costs = choices.map { cost(Self.shapes[$0.shape], $0.parts) }
+    let cheapest = choices[costs.indices.min { costs[$0] < costs[$1] } ?? 0]
+    let forced = device.forcedTile.map(InnerParts.parse)
+    let place = Self.names.firstIndex { $0 == forced?.tile }
+    let best = Self.shapes[place ?? cheapest.shape]
+    parts = place == nil ? cheapest.parts : forced?.parts ?? 1
     self.rows = best.rows
     self.columns = best.columns
     lanes = best.lanes

@@ -21,6 +21,9 @@ struct TiledProduct {
     var bias: DType?
     /// Results of one size that one dispatch makes.
     var results: [DType] = [.f32]
+
+    /// Types of the part of such a product that goes to scratch memory.
+    fileprivate var ofParts: Types { Types(left: left, weight: weight, bias: nil) }
   }
 
   /// The kernel's name, less that of the op: its variant and the type that it is made for.
@@ -31,25 +34,32 @@ struct TiledProduct {
   let rows: Int
   /// Columns of a tile.
   let columns: Int
+  /// Parts of the inner axis; several only where `splits` was asked for. The kernel then makes these, without bias and
+  /// epilogue.
+  let parts: Int
 
   /// The product by `variant`, which is `matrix` or `tiles`.
   init(
     _ variant: String, _ size: Size, _ types: Types, epilogue: Linear.Epilogue = .none,
-    _ device: DeviceProfile
+    _ device: DeviceProfile, splits: Bool = false
   ) {
     if variant == "matrix",
       let tile = MatrixTile(
-        rows: size.rows, columns: size.columns, dtype: types.left, device, products: types.results.count)
+        rows: size.rows, columns: size.columns, dtype: types.left, device, products: types.results.count,
+        inner: splits ? size.inner : 0)
     {
       kernel = "matrix.\(types.left.variant)"
-      specialization = tile.specialization(types, epilogue)
-      (rows, columns) = (tile.rows, tile.columns)
+      specialization =
+        tile.parts == 1 ? tile.specialization(types, epilogue) : tile.specialization(types.ofParts)
+      (rows, columns, parts) = (tile.rows, tile.columns, tile.parts)
     } else {
       let tile = ProductTile(
-        rows: size.rows, columns: size.columns, inner: size.inner, device, products: types.results.count)
+        rows: size.rows, columns: size.columns, inner: size.inner, device, products: types.results.count,
+        splits: splits)
       kernel = "tiles.\(types.weight.variant)"
-      specialization = tile.specialization(types, epilogue)
-      (rows, columns) = (tile.rows, tile.columns)
+      specialization =
+        tile.parts == 1 ? tile.specialization(types, epilogue) : tile.specialization(types.ofParts)
+      (rows, columns, parts) = (tile.rows, tile.columns, tile.parts)
     }
   }
 
@@ -66,6 +76,22 @@ struct TiledProduct {
     case "matrix": MatrixTile.all(dtype: left, device).map(\.name)
     case "tiles": ProductTile.names
     default: []
+    }
+  }
+
+  /// The same for a product of `size`, in parts as well.
+  static func tilesInParts(_ variant: String, _ size: Size, left: DType, _ device: DeviceProfile) -> [String] {
+    // Very many rows share one key, and are no few tiles.
+    guard size.rows <= Tuner.mostRows / 2 else { return tiles(variant, left: left, device) }
+    let rows = TuningKey.bound(size.rows)
+    switch variant {
+    case "matrix":
+      return MatrixTile.innerParts.names(
+        MatrixTile.all(dtype: left, device).map { ($0.name, $0.rows, $0.columns) }, rows: rows, columns: size.columns,
+        inner: size.inner)
+    case "tiles":
+      return ProductTile.innerParts.names(ProductTile.named, rows: rows, columns: size.columns, inner: size.inner)
+    default: return []
     }
   }
 

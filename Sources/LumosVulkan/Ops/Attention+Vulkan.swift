@@ -2,24 +2,31 @@ import LumosOps
 import LumosTensor
 
 extension Attention: VulkanLowering {
-  public static var variantNames: [String] { ["matrix", "tiles"] }
+  public static var variantNames: [String] { ["matrix", "subgroups", "tiles"] }
 
-  /// Matrix units where the device has them for this type and the head has one of their sizes; a processor only pretends
-  /// to.
+  /// Matrix units where the device has them for this type and the head has one of their sizes; else subgroups that
+  /// exchange numbers, likewise. A processor only pretends to have either.
   public func variants(_ types: LoweredTypes, _ device: DeviceProfile) -> [String] {
-    guard matrixTile(types, device) != nil else { return ["tiles"] }
-    return device.isProcessor ? ["tiles", "matrix"] : ["matrix", "tiles"]
+    let special =
+      (matrixTile(types, device) == nil ? [] : ["matrix"]) + (subgroupTile(types, device) == nil ? [] : ["subgroups"])
+    return device.isProcessor ? ["tiles"] + special : special + ["tiles"]
   }
 
   private func matrixTile(_ types: LoweredTypes, _ device: DeviceProfile) -> AttentionMatrixTile? {
     AttentionMatrixTile(headSize: types.inputs[0].shape[1] / heads, dtype: types.inputs[0].dtype, device)
   }
 
+  private func subgroupTile(_ types: LoweredTypes, _ device: DeviceProfile) -> AttentionSubgroupTile? {
+    AttentionSubgroupTile(headSize: types.inputs[0].shape[1] / heads, device)
+  }
+
   public func tiles(_ variant: String, _ types: LoweredTypes, _ device: DeviceProfile) -> [String] {
     let size = types.inputs[0].shape[1] / heads
-    return variant == "matrix"
-      ? AttentionMatrixTile.all(headSize: size, dtype: types.inputs[0].dtype, device).map(\.name)
-      : AttentionTile.all(headSize: size, device).map(\.name)
+    return switch variant {
+    case "matrix": AttentionMatrixTile.all(headSize: size, dtype: types.inputs[0].dtype, device).map(\.name)
+    case "tiles": AttentionTile.all(headSize: size, device).map(\.name)
+    default: []
+    }
   }
 
   public func tuningKey(_ types: LoweredTypes) -> String? {
@@ -49,12 +56,22 @@ extension Attention: VulkanLowering {
     guard try types.indexableCount(of: self) > 0 else { return [] }
     let input = types.inputs[0].dtype
     let table = bias == .none ? DType.f32 : types.inputs[3].dtype
-    let matrix = variant(types, device) == "matrix" ? matrixTile(types, device) : nil
-    let tile = try matrix == nil ? AttentionTile(headSize: size, device) : nil
-    let work = workList(queries: queries, tileQueries: matrix?.queries ?? tile?.queries ?? 1)
+    let variant = variant(types, device)
     let codes: [UInt32] = [input, dtype, table].map { ElementType.code($0) }
-    let specialization: [UInt32] =
-      matrix?.specialization(result: dtype, table: table) ?? (tile?.specialization ?? []) + codes
+    let tileQueries: Int
+    let specialization: [UInt32]
+    if variant == "matrix", let tile = matrixTile(types, device) {
+      tileQueries = tile.queries
+      specialization = tile.specialization(result: dtype, table: table)
+    } else if variant == "subgroups", let tile = subgroupTile(types, device) {
+      tileQueries = AttentionSubgroupTile.queries
+      specialization = tile.specialization + codes
+    } else {
+      let tile = try AttentionTile(headSize: size, device)
+      tileQueries = tile.queries
+      specialization = tile.specialization + codes
+    }
+    let work = workList(queries: queries, tileQueries: tileQueries)
     var constants = work.flatMap { [$0.queryStart, $0.queryEnd, $0.keyStart, $0.keyEnd].map(UInt32.init) }
 
     var operand = PushWord.null
@@ -78,7 +95,7 @@ extension Attention: VulkanLowering {
       lastKeyCount > 1 && keys > 0 ? [.count(keys - 1), .float(Float(lastKeyWeight))] : [.uint(.max), .float(0)]
     return slices(work, headSize: size, flopsPerDispatch: flopsPerDispatch).map { slice in
       Dispatch(
-        matrix == nil ? "Attention.tiles.\(biasName)" : "Attention.matrix.\(biasName).\(input.variant)",
+        "Attention.\(variant).\(biasName)" + (variant == "matrix" ? ".\(input.variant)" : ""),
         specialization: specialization,
         push: [
           .input(0), .input(1), .input(2), operand, .constants, .output(0),

@@ -9,7 +9,11 @@ extension Linear: VulkanLowering {
   }
 
   public func tiles(_ variant: String, _ types: LoweredTypes, _ device: DeviceProfile) -> [String] {
-    TiledProduct.tiles(variant, left: types.inputs[0].dtype, device)
+    TiledProduct.tilesInParts(
+      variant,
+      .init(
+        rows: types.outputs[0].shape.dimensions.dropLast().reduce(1, *), columns: types.inputs[1].shape[0],
+        inner: types.inputs[1].shape[1]), left: types.inputs[0].dtype, device)
   }
 
   public func tuningKey(_ types: LoweredTypes) -> String? {
@@ -50,14 +54,36 @@ extension Linear: VulkanLowering {
     }
 
     let tile = size.tiles(
-      variant, weight: weight.dtype, bias: bias, epilogue: epilogue, results: [dtype], device)
-    return size.slices(tile, layers: 1, device, flopsPerDispatch: flopsPerDispatch).map { slice in
-      Dispatch(
+      variant, weight: weight.dtype, bias: bias, epilogue: epilogue, results: [dtype], device, splits: true)
+    // All rows of one part, then those of the next.
+    let scratch = 0..<tile.parts * size.rows * size.width * 4
+    let products = size.slices(tile, layers: 1, device, flopsPerDispatch: flopsPerDispatch).map { slice in
+      let part: [PushWord] = [
+        .input(0, offset: size.readOffset(slice.lowerBound)), .input(1), .null,
+        .scratchOut(size.writeOffset(slice.lowerBound)..<scratch.upperBound), .null, .null,
+      ]
+      return Dispatch(
         "Linear.\(tile.kernel)", specialization: tile.specialization,
-        push: operands(slice.lowerBound) + [.count(slice.count), .count(size.width), .count(size.depth)],
-        grid: Grid(ceilingDivide(size.width, tile.columns), ceilingDivide(slice.count, tile.rows)),
+        push: (tile.parts == 1 ? operands(slice.lowerBound) : part) + [
+          .count(slice.count), .count(size.width), .count(size.depth),
+          .count(InnerParts.depth(size.depth, tile.parts)), .count(tile.parts == 1 ? 0 : size.rows),
+        ],
+        grid: Grid(
+          ceilingDivide(size.width, tile.columns), ceilingDivide(slice.count, tile.rows), tile.parts),
         overlapsPrevious: slice.lowerBound > 0)
     }
+    if tile.parts == 1 { return products }
+    let count = size.rows * size.width
+    let sum: [PushWord] = [.scratchIn(scratch)] + operands(0).dropFirst(2)
+    return products + [
+      Dispatch(
+        "Linear.sum.\((bias ?? .f32).variant)",
+        specialization: [
+          UInt32(tile.parts), bias == nil ? 0 : 1, epilogue.constant, ElementType.code(dtype),
+        ],
+        push: sum + [.count(count)] + PushWord.divisor(size.width),
+        grid: .folded(ceilingDivide(count, 512), device))
+    ]
   }
 
   /// Residual and gate: the last of `inputCount` inputs, or nothing.

@@ -78,8 +78,8 @@ final class Pipelines: @unchecked Sendable {
         dataSize: entries.count * 4, pData: UnsafeRawPointer(arena.array(key.specialization)))
       var create = VkComputePipelineCreateInfo.make {
         $0.stage = .make {
-          $0.pNext = subgroupSize(arena, Self.multipliesMatrices(spirv))
-          $0.flags = stageFlags(Self.multipliesMatrices(spirv))
+          $0.pNext = subgroupSize(arena, Self.takesFullSubgroups(spirv))
+          $0.flags = stageFlags(Self.takesFullSubgroups(spirv))
           $0.stage = VK_SHADER_STAGE_COMPUTE_BIT
           $0.module = module
           $0.pName = arena.string("main")
@@ -111,12 +111,12 @@ final class Pipelines: @unchecked Sendable {
     return module
   }
 
-  /// On devices with several subgroup sizes (Intel, AMD) asks for the one that lowerings were told: for kernels whose
-  /// subgroups hold matrices, and for others where every workgroup fits the number of subgroups that it implies.
-  private func subgroupSize(_ arena: CArena, _ multipliesMatrices: Bool) -> UnsafeRawPointer? {
+  /// On devices with several subgroup sizes (Intel, AMD) asks for the one that lowerings were told: for kernels that
+  /// take full subgroups, and for others where every workgroup fits the number of subgroups that it implies.
+  private func subgroupSize(_ arena: CArena, _ takesFullSubgroups: Bool) -> UnsafeRawPointer? {
     let limits = context.description.limits
     guard context.description.features.subgroupSizeControl, limits.minSubgroupSize < limits.maxSubgroupSize,
-      multipliesMatrices || limits.subgroupSize * limits.maxWorkgroupSubgroups >= limits.maxWorkgroupInvocations
+      takesFullSubgroups || limits.subgroupSize * limits.maxWorkgroupSubgroups >= limits.maxWorkgroupInvocations
     else { return nil }
     let required = VkPipelineShaderStageRequiredSubgroupSizeCreateInfo.make {
       $0.requiredSubgroupSize = UInt32(limits.subgroupSize)
@@ -124,18 +124,19 @@ final class Pipelines: @unchecked Sendable {
     return UnsafeRawPointer(arena.pointer(required))
   }
 
-  /// Kernels that multiply matrices take full subgroups.
-  private func stageFlags(_ multipliesMatrices: Bool) -> VkPipelineShaderStageCreateFlags {
-    guard multipliesMatrices, context.description.features.computeFullSubgroups else { return 0 }
+  /// Kernels whose subgroups hold matrices or exchange numbers take full ones.
+  private func stageFlags(_ takesFullSubgroups: Bool) -> VkPipelineShaderStageCreateFlags {
+    guard takesFullSubgroups, context.description.features.computeFullSubgroups else { return 0 }
     return VK_PIPELINE_SHADER_STAGE_CREATE_REQUIRE_FULL_SUBGROUPS_BIT.rawValue
   }
 
-  /// Whether a module declares the capability CooperativeMatrixKHR. Capabilities come first in a module.
-  static func multipliesMatrices(_ spirv: [UInt32]) -> Bool {
-    let (capability, cooperativeMatrix): (UInt32, UInt32) = (17, 6022)
+  /// Whether a module declares the capability CooperativeMatrixKHR or GroupNonUniformShuffle. Capabilities come first in a
+  /// module.
+  static func takesFullSubgroups(_ spirv: [UInt32]) -> Bool {
+    let (capability, cooperativeMatrix, shuffle): (UInt32, UInt32, UInt32) = (17, 6022, 65)
     var at = 5
     while at + 1 < spirv.count, spirv[at] == 2 << 16 | capability {
-      if spirv[at + 1] == cooperativeMatrix { return true }
+      if [cooperativeMatrix, shuffle].contains(spirv[at + 1]) { return true }
       at += 2
     }
     return false

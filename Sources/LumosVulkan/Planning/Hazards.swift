@@ -2,8 +2,8 @@
 ///
 /// A barrier orders everything before it against everything after it. Commands between two barriers may run at the same
 /// time and in any order, so no two of them may touch the same bytes unless both only read them. Slices of one op
-/// (`PlannedDispatch.continuesSlices`) declare the whole of its operands and touch different bytes of its results. Within
-/// a command its own reads and writes are its kernel's affair.
+/// (`PlannedDispatch.continuesSlices`) declare the whole of its operands and touch different bytes of its results; what
+/// they write to scratch memory none of them reads. Within a command its own reads and writes are its kernel's affair.
 public enum Hazards {
   /// For each command whether a barrier must stand before it: exactly where it conflicts with one since the last
   /// barrier.
@@ -85,12 +85,16 @@ public enum HazardChecker {
       found += conflictsWithin(commands[second], at: second)
       for first in stride(from: second - 1, through: 0, by: -1) {
         if epochs[first] != epochs[second] { break }
-        if ops[first] == ops[second] { continue }
-        let pairs: [(Violation.Kind, [BufferRange], [BufferRange])] = [
-          (.readAfterWrite, commands[first].writes, commands[second].reads),
-          (.writeAfterRead, commands[first].reads, commands[second].writes),
-          (.writeAfterWrite, commands[first].writes, commands[second].writes),
-        ]
+        // Slices of one op touch different bytes, though they declare the same; but not where one reads what another has
+        // left for it.
+        let pairs: [(Violation.Kind, [BufferRange], [BufferRange])] =
+          ops[first] == ops[second]
+          ? [(.readAfterWrite, commands[first].writes, commands[second].scratchReads)]
+          : [
+            (.readAfterWrite, commands[first].writes, commands[second].reads),
+            (.writeAfterRead, commands[first].reads, commands[second].writes),
+            (.writeAfterWrite, commands[first].writes, commands[second].writes),
+          ]
         for (kind, earlier, later) in pairs {
           for a in earlier {
             for b in later where a.buffer == b.buffer {

@@ -35,6 +35,11 @@ public struct BufferRange: Sendable, Hashable, CustomStringConvertible {
     self.bytes = bytes
   }
 
+  /// Bytes `part` of these.
+  func part(_ part: Range<Int>) -> BufferRange {
+    BufferRange(buffer, bytes.lowerBound + part.lowerBound..<bytes.lowerBound + part.upperBound)
+  }
+
   /// Whether a byte is in both. Empty ranges overlap nothing.
   public func overlaps(_ other: BufferRange) -> Bool {
     buffer == other.buffer && bytes.overlaps(other.bytes)
@@ -47,8 +52,8 @@ public struct BufferRange: Sendable, Hashable, CustomStringConvertible {
 public struct PlannedDispatch: Sendable {
   /// What is done.
   public enum Work: Sendable {
-    /// A kernel on operands.
-    case kernel(Dispatch, inputs: [BufferRange], outputs: [BufferRange])
+    /// A kernel on operands; its op may have scratch memory besides.
+    case kernel(Dispatch, inputs: [BufferRange], outputs: [BufferRange], scratch: BufferRange? = nil)
     /// A copy of bytes.
     case copy(from: BufferRange, to: BufferRange)
   }
@@ -99,7 +104,18 @@ public struct PlannedDispatch: Sendable {
   }
 
   /// The kernel's name, or nil for a copy.
-  public var kernel: String? { if case .kernel(let dispatch, _, _) = work { dispatch.kernel } else { nil } }
+  public var kernel: String? { if case .kernel(let dispatch, _, _, _) = work { dispatch.kernel } else { nil } }
+}
+
+extension PlannedDispatch {
+  /// What it reads of its op's scratch memory.
+  var scratchReads: [BufferRange] {
+    guard case .kernel(let dispatch, _, _, let scratch?) = work else { return [] }
+    return dispatch.push.compactMap { word in
+      guard case .scratchIn(let bytes) = word else { return nil }
+      return scratch.part(bytes)
+    }
+  }
 }
 
 /// An operand of an op: its type, and where a plan puts it.
@@ -109,31 +125,63 @@ struct PlacedOperand {
 }
 
 extension PlannedDispatch {
-  /// The dispatches of one op on placed operands, checked against what every device can do.
-  ///
-  /// An op all of whose results are empty has none; nor has a dispatch without workgroups. A kernel may read an operand
-  /// from the offset that it is given to the operand's end, and may read and write a result likewise.
-  /// - Parameter editing: may change the lowered dispatches, to run deliberately broken ones.
-  /// - Throws: `LumosError(.internalDefect)` for an op without lowering or a dispatch that cannot be recorded.
+  /// Where single ops have their scratch memory.
+  static let operandScratch = BufferID.operand("scratch")
+
+  /// The dispatches of one op on placed operands, its scratch memory in `operandScratch`. Parameters and errors as for
+  /// `lowered` and `placed`.
   static func lowering(
     _ op: any OpDescriptor, label: String, inputs: [PlacedOperand], outputs: [PlacedOperand], _ device: DeviceProfile,
     editing: ([Dispatch]) -> [Dispatch] = { $0 }
   ) throws -> [PlannedDispatch] {
-    if outputs.allSatisfy({ $0.type.shape.count == 0 }) { return [] }
+    let types = LoweredTypes(inputs: inputs.map(\.type), outputs: outputs.map(\.type))
+    let dispatches = try lowered(op, label: label, types, device, editing: editing)
+    return try placed(
+      dispatches, of: op, label: label, inputs: inputs, outputs: outputs,
+      scratch: BufferRange(operandScratch, 0..<dispatches.scratchByteCount), device)
+  }
+
+  /// The dispatches of one op on operands of these types.
+  ///
+  /// An op all of whose results are empty has none; nor has a dispatch without workgroups.
+  /// - Parameter editing: may change the lowered dispatches, to run deliberately broken ones.
+  /// - Throws: `LumosError(.internalDefect)` for an op without lowering.
+  static func lowered(
+    _ op: any OpDescriptor, label: String, _ types: LoweredTypes, _ device: DeviceProfile,
+    editing: ([Dispatch]) -> [Dispatch] = { $0 }
+  ) throws -> [Dispatch] {
+    if types.outputs.allSatisfy({ $0.shape.count == 0 }) { return [] }
     guard let lowering = op as? any VulkanLowering else {
       throw LumosError(.internalDefect, "the op \(op.name) has no Vulkan lowering", at: label)
     }
-    let types = LoweredTypes(inputs: inputs.map(\.type), outputs: outputs.map(\.type))
-    let dispatches = editing(try lowering.lower(types, device.tuned(for: lowering, types))).filter {
+    return editing(try lowering.lower(types, device.tuned(for: lowering, types))).filter {
       $0.grid.x != 0 && $0.grid.y != 0 && $0.grid.z != 0
     }
-    let (flops, bytesMoved) = (op.flops(types.inputs), op.bytesMoved(types.inputs))
-    let inPlace = Set(op.inPlaceInputs(types.inputs))
+  }
+
+  /// Lowered dispatches of an op on placed operands, checked against what every device can do.
+  ///
+  /// A kernel may read an operand from the offset that it is given to the operand's end, and may read and write a result
+  /// likewise; of scratch memory it reads and writes what its push constants say. The op's operations belong to the
+  /// dispatches that do not merely bring together what lies in scratch memory.
+  /// - Parameter scratch: at least as many bytes as the dispatches need.
+  /// - Throws: `LumosError(.internalDefect)` for a dispatch that cannot be recorded.
+  static func placed(
+    _ dispatches: [Dispatch], of op: any OpDescriptor, label: String, inputs: [PlacedOperand],
+    outputs: [PlacedOperand], scratch: BufferRange, _ device: DeviceProfile
+  ) throws -> [PlannedDispatch] {
+    let types = inputs.map(\.type)
+    let (flops, bytesMoved) = (op.flops(types), op.bytesMoved(types))
+    let inPlace = Set(op.inPlaceInputs(types))
+    let works = dispatches.map { !$0.readsScratch }
+    let workerCount = works.count { $0 }
+    var workers = 0
     return try dispatches.enumerated().map { index, dispatch in
-      func share(_ total: Int) -> Int {
-        total / dispatches.count + (index < total % dispatches.count ? 1 : 0)
+      func share(_ total: Int, _ place: Int, of count: Int) -> Int {
+        total / count + (place < total % count ? 1 : 0)
       }
-      if let reason = dispatch.defect(inputs: inputs, outputs: outputs, device) {
+      if works[index] { workers += 1 }
+      if let reason = dispatch.defect(inputs: inputs, outputs: outputs, scratch: scratch, device) {
         throw LumosError(.internalDefect, "the dispatch of \(dispatch.kernel) \(reason)", at: label)
       }
       var reads: [BufferRange] = []
@@ -149,14 +197,28 @@ extension PlannedDispatch {
           reads.append(range)
           if inPlace.contains(index) { inPlaceReads.insert(range) }
         case .output(let index, let offset): writes.append(used(outputs[index].range, from: offset))
+        case .scratchIn(let bytes): reads.append(scratch.part(bytes))
+        case .scratchOut(let bytes): writes.append(scratch.part(bytes))
         case .constants, .null, .uint, .float: break
         }
       }
       return PlannedDispatch(
-        label: label, work: .kernel(dispatch, inputs: inputs.map(\.range), outputs: outputs.map(\.range)),
-        reads: reads, writes: writes, inPlaceReads: inPlaceReads, op: op.name, flops: share(flops),
-        bytesMoved: share(bytesMoved), continuesSlices: index > 0 && dispatch.overlapsPrevious)
+        label: label,
+        work: .kernel(dispatch, inputs: inputs.map(\.range), outputs: outputs.map(\.range), scratch: scratch),
+        reads: reads, writes: writes, inPlaceReads: inPlaceReads, op: op.name,
+        flops: works[index] ? share(flops, workers - 1, of: workerCount) : 0,
+        bytesMoved: share(bytesMoved, index, of: dispatches.count),
+        continuesSlices: index > 0 && dispatch.overlapsPrevious)
     }
+  }
+}
+
+extension [PlannedDispatch] {
+  /// Bytes of scratch memory that the commands of one op need.
+  var scratchByteCount: Int {
+    map { command in
+      if case .kernel(_, _, _, let scratch?) = command.work { scratch.bytes.count } else { 0 }
+    }.max() ?? 0
   }
 }
 
@@ -166,7 +228,7 @@ extension Dispatch {
 
   /// What makes the dispatch impossible, or nil.
   fileprivate func defect(
-    inputs: [PlacedOperand], outputs: [PlacedOperand], _ device: DeviceProfile
+    inputs: [PlacedOperand], outputs: [PlacedOperand], scratch: BufferRange, _ device: DeviceProfile
   ) -> String? {
     let limit = device.maxWorkgroupCount
     if let axis = [grid.x, grid.y, grid.z].first(where: { $0 < 0 || $0 > limit }) {
@@ -190,6 +252,10 @@ extension Dispatch {
         guard (0...outputs[index].type.byteCount).contains(offset) else {
           return "starts past the end of output \(index)"
         }
+      case .scratchIn(let bytes), .scratchOut(let bytes):
+        guard bytes.lowerBound >= 0, bytes.upperBound <= scratch.bytes.count else {
+          return "names bytes \(bytes) of \(scratch.bytes.count) of scratch memory"
+        }
       case .constants:
         if constants.isEmpty { return "names constants and has none" }
       case .null, .uint, .float: break
@@ -203,7 +269,7 @@ extension PushWord {
   /// Bytes of the word, which are also its alignment.
   var byteCount: Int {
     switch self {
-    case .input, .output, .constants, .null: 8
+    case .input, .output, .scratchIn, .scratchOut, .constants, .null: 8
     case .uint, .float: 4
     }
   }

@@ -24,10 +24,11 @@ extension VulkanPlan {
       summary.flops += command.flops
       summary.bytesMoved += command.bytesMoved
       summary.longestDispatchSeconds = max(summary.longestDispatchSeconds, rates.seconds(of: command))
-      guard case .kernel(let dispatch, _, _) = command.work else { continue }
+      guard case .kernel(let dispatch, _, _, _) = command.work else { continue }
       tables.insert(dispatch.constants)
       summary.kernels[dispatch.kernel, default: 0] += 1
-      if command.continuesSlices { continue }
+      // Slices, and sums of parts, belong to a dispatch that has been counted.
+      if command.continuesSlices || !command.scratchReads.isEmpty { continue }
       summary.dispatchesBeforeSlicing += 1
       blocks.add(command.label, kernel: dispatch.kernel)
     }

@@ -127,8 +127,26 @@ public struct VulkanPlan: Sendable {
           at: node.label, advice: "ask for fewer frames or a smaller size")
       }
     }
+    // Lowerings know no places, so they come first: what scratch memory they need is part of the arena.
+    let profile = limits.slicingProfile
+    let lowered = try graph.nodes.map { node in
+      let types = LoweredTypes(
+        inputs: node.inputs.enumerated().map { graph[$1].type.window(node.inputRows[$0]) },
+        outputs: node.outputs.enumerated().map { graph[$1].type.window(node.outputRows[$0]) })
+      return try PlannedDispatch.lowered(node.op, label: node.label, types, profile)
+    }
+    var scratch: [Int: Int] = [:]
+    for (index, dispatches) in lowered.enumerated() where dispatches.scratchByteCount > 0 {
+      scratch[index] = dispatches.scratchByteCount
+    }
+    if let (index, byteCount) = scratch.first(where: { $0.value > segment }) {
+      throw LumosError(
+        .tryAgain, "scratch memory of \(byteCount) bytes is larger than the device allocates in one piece",
+        at: graph.nodes[index].label, advice: "ask for fewer frames or a smaller size")
+    }
     let memory = MemoryPlan(
-      graph: graph, alignment: MemoryPool.alignment, segmentByteCount: segment, inPlace: limits.worksInPlace)
+      graph: graph, alignment: MemoryPool.alignment, segmentByteCount: segment, inPlace: limits.worksInPlace,
+      scratch: scratch)
     let states = try Self.stateTypes(graph)
     let streams = try Self.segments(graph, limits, residency, largest: segment)
     let updated = Set(graph.stateUpdates.map(\.state))
@@ -159,7 +177,6 @@ public struct VulkanPlan: Sendable {
       if let point { early[point, default: []].append(update) } else { late.append(update) }
     }
 
-    let profile = limits.slicingProfile
     var commands: [PlannedDispatch] = []
     func update(_ update: Graph.StateUpdate, from place: BufferRange) {
       let buffer = BufferID.state(update.state)
@@ -187,9 +204,13 @@ public struct VulkanPlan: Sendable {
       func operand(_ id: Graph.ValueID, _ rows: Range<Int>?) -> PlacedOperand {
         PlacedOperand(type: graph[id].type.window(rows), range: range(id, rows: rows, at: index))
       }
-      commands += try PlannedDispatch.lowering(
-        node.op, label: node.label, inputs: node.inputs.enumerated().map { operand($1, node.inputRows[$0]) },
-        outputs: node.outputs.enumerated().map { operand($1, node.outputRows[$0]) }, profile)
+      let offset = memory.scratchOffset(ofNode: index) ?? 0
+      let start = offset % segment
+      commands += try PlannedDispatch.placed(
+        lowered[index], of: node.op, label: node.label,
+        inputs: node.inputs.enumerated().map { operand($1, node.inputRows[$0]) },
+        outputs: node.outputs.enumerated().map { operand($1, node.outputRows[$0]) },
+        scratch: BufferRange(.arena(offset / segment), start..<start + (scratch[index] ?? 0)), profile)
       for new in early[index] ?? [] { update(new, from: range(new.value)) }
     }
 

@@ -101,11 +101,12 @@ final class Recording {
     let recorded = try plan.map { command -> Command in
       switch command.work {
       case .copy(let from, let to): return .copy(try place(from), try place(to))
-      case .kernel(let dispatch, let inputs, let outputs):
+      case .kernel(let dispatch, let inputs, let outputs, let scratch):
         let pipeline = try pipelines.pipeline(dispatch.kernel, specialization: dispatch.specialization)
         let push = PushData(
           dispatch.push, inputs: try inputs.map { try place($0).address },
           outputs: try outputs.map { try place($0).address },
+          scratch: try dispatch.scratchRanges.isEmpty ? 0 : scratch.map { try place($0).address } ?? 0,
           constants: operands.address(of: dispatch.constants) ?? 0)
         return .dispatch(pipeline, push, dispatch.grid)
       }
@@ -173,7 +174,7 @@ final class SmallOperands {
   init(_ plan: [PlannedDispatch], _ device: VulkanDevice, _ pool: MemoryPool) throws {
     var offsets: [[UInt32]: Int] = [:]
     var words: [UInt32] = []
-    for case .kernel(let dispatch, _, _) in plan.map(\.work) where !dispatch.constants.isEmpty {
+    for case .kernel(let dispatch, _, _, _) in plan.map(\.work) where !dispatch.constants.isEmpty {
       guard offsets[dispatch.constants] == nil else { continue }
       offsets[dispatch.constants] = words.count * 4
       words += dispatch.constants
@@ -201,7 +202,7 @@ final class SmallOperands {
 struct PushData {
   let bytes: [UInt8]
 
-  init(_ words: [PushWord], inputs: [UInt64], outputs: [UInt64], constants: UInt64) {
+  init(_ words: [PushWord], inputs: [UInt64], outputs: [UInt64], scratch: UInt64, constants: UInt64) {
     var bytes: [UInt8] = []
     func append<T: FixedWidthInteger>(_ value: T) {
       withUnsafeBytes(of: value.littleEndian) { bytes.append(contentsOf: $0) }
@@ -210,6 +211,7 @@ struct PushData {
       switch word {
       case .input(let index, let offset): append(inputs[index] + UInt64(offset))
       case .output(let index, let offset): append(outputs[index] + UInt64(offset))
+      case .scratchIn(let bytes), .scratchOut(let bytes): append(scratch + UInt64(bytes.lowerBound))
       case .constants: append(constants)
       case .null: append(UInt64(0))
       case .uint(let value): append(value)

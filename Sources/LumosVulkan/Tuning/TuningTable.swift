@@ -120,6 +120,13 @@ extension DeviceProfile {
 
 /// Words of tuning keys.
 enum TuningKey {
+  /// The least power of two that is not below a number of rows.
+  static func bound(_ count: Int) -> Int {
+    var bound = 1
+    while bound < count { bound *= 2 }
+    return bound
+  }
+
   /// A number of rows, as the power of two that it does not exceed: `"rows<=512"`. Of very many the number does not
   /// matter any more: `"rows>4096"`.
   static func rows(_ count: Int) -> String { bound("rows", count) }
@@ -127,9 +134,6 @@ enum TuningKey {
   /// The same for a number of something else.
   static func bound(_ things: String, _ count: Int) -> String {
     let most = Tuner.mostRows / 2
-    if count > most { return "\(things)>\(most)" }
-    var bound = 1
-    while bound < count { bound *= 2 }
-    return "\(things)<=\(bound)"
+    return count > most ? "\(things)>\(most)" : "\(things)<=\(bound(count))"
   }
 }
