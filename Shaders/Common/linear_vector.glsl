@@ -16,6 +16,11 @@ layout(constant_id = 1) const uint EPILOGUE = EPILOGUE_NONE;
 layout(constant_id = 2) const uint LEFT = TYPE_F32;
 // Type of the result.
 layout(constant_id = 3) const uint RESULT = TYPE_F32;
+#if defined(WEIGHT_BLOCKS)
+#include "Common/blocks.glsl"
+// Type of the weights.
+layout(constant_id = 4) const uint WEIGHT = TYPE_Q8_0;
+#endif
 
 const uint INVOCATIONS = 128;
 const uint COLUMNS = 4;
@@ -32,6 +37,19 @@ void linear_group(
 
   float sums[COLUMNS];
   [[unroll]] for (uint j = 0; j < COLUMNS; j++) sums[j] = 0;
+#if defined(WEIGHT_BLOCKS)
+  // Eight elements at a time, which share a scale.
+  for (uint k = lane * 8; k < p.depth; k += INVOCATIONS * 8) {
+    float x[8];
+    [[unroll]] for (uint i = 0; i < 8; i++) x[i] = load_element(p.x, LEFT, row * p.depth + k + i);
+    [[unroll]] for (uint j = 0; j < COLUMNS; j++) {
+      const uint column = min(first_column + j, p.width - 1);
+      float values[8];
+      load_block_factors(weight, WEIGHT, LEFT, column * p.depth + k, values);
+      [[unroll]] for (uint i = 0; i < 8; i++) sums[j] = fma(x[i], values[i], sums[j]);
+    }
+  }
+#else
   for (uint k = lane; k < p.depth; k += INVOCATIONS) {
     const float x = load_element(p.x, LEFT, row * p.depth + k);
     [[unroll]] for (uint j = 0; j < COLUMNS; j++) {
@@ -40,6 +58,7 @@ void linear_group(
       sums[j] = fma(x, load_factor(weight, LEFT, column * p.depth + k), sums[j]);
     }
   }
+#endif
 
   [[unroll]] for (uint j = 0; j < COLUMNS; j++) partial[j * INVOCATIONS + lane] = sums[j];
   barrier();

@@ -22,6 +22,7 @@
 #include "Common/types.glsl"
 #include "Common/typed.glsl"
 #include "Common/epilogue.glsl"
+#include "Common/blocks.glsl"
 #include "Common/factors.glsl"
 #include "Common/words.glsl"
 
@@ -39,7 +40,7 @@ layout(constant_id = 7) const uint SHARE_COLUMNS = 64;
 layout(constant_id = 8) const uint BUFFERS = 2;
 layout(constant_id = 9) const uint BIAS = TYPE_ABSENT;
 layout(constant_id = 10) const uint EPILOGUE = EPILOGUE_NONE;
-// What the right operand is stored in; other numbers than those of FACTOR_TYPE are rounded to it.
+// What the right operand is stored in, blocks included; other numbers than those of FACTOR_TYPE are rounded to it.
 layout(constant_id = 11) const uint WEIGHT = FACTOR_TYPE;
 // Type of the result, or of several: four bits each.
 layout(constant_id = 12) const uint RESULT = TYPE_F32;
@@ -82,11 +83,25 @@ uint inner_offset() { return gl_LocalInvocationIndex % WORDS * 8; }
 // How many inner indices from `inner` on there are.
 uint remaining(uint inner, uint depth) { return inner < depth ? depth - inner : 0; }
 
+uint factor_bits(float value) { return FACTOR_TYPE == TYPE_F16 ? half_bits(value) : bfloat_bits(value); }
+
 // Fetches pieces of rows first_row ... of `weights` [rows, depth]. Rows past the end repeat the last one: what becomes
 // of them is not written. All loads of a whole step stand side by side, without conditions in between, so that they are
 // under way together; whether a step is whole is the same for the workgroup.
 void fetch_right(FloatsIn weights, bool by_word, uint first_row, uint rows, uint depth, uint first) {
   const uint inner = first + inner_offset();
+  if (is_block(WEIGHT)) {
+    // Blocks are as long as a step, or longer: every step is whole. What is fetched are factors already.
+    [[unroll]] for (uint i = 0; i < RIGHT_LOADS; i++) {
+      float values[8];
+      const uint at = min(first_row + line() + i * LINES, rows - 1) * depth + inner;
+      load_block_factors(HalvesIn(weights), WEIGHT, TYPE_F32, at, values);
+      [[unroll]] for (uint j = 0; j < 4; j++) {
+        right_pieces[i][j] = factor_bits(values[2 * j]) | factor_bits(values[2 * j + 1]) << 16;
+      }
+    }
+    return;
+  }
   if (by_word && first + TILE_DEPTH <= depth) {
     [[unroll]] for (uint i = 0; i < RIGHT_LOADS; i++) {
       const uint at = min(first_row + line() + i * LINES, rows - 1) * depth + inner;
@@ -111,11 +126,9 @@ void fetch_right(FloatsIn weights, bool by_word, uint first_row, uint rows, uint
 // The same for the left operand, which may be anything; defined by the includer.
 void fetch_left(uint first_row, uint first);
 
-uint factor_bits(float value) { return FACTOR_TYPE == TYPE_F16 ? half_bits(value) : bfloat_bits(value); }
-
 // The eight factors of piece i of the right operand.
 uvec4 right_factors(uint i) {
-  if (WEIGHT == FACTOR_TYPE) return right_pieces[i];
+  if (WEIGHT == FACTOR_TYPE || is_block(WEIGHT)) return right_pieces[i];
   uvec4 factors;
   [[unroll]] for (uint j = 0; j < 4; j++) {
     vec2 pair;

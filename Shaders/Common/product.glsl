@@ -29,6 +29,11 @@ layout(constant_id = 5) const uint EPILOGUE = EPILOGUE_NONE;
 layout(constant_id = 6) const uint LEFT = TYPE_F32;
 // Type of the result.
 layout(constant_id = 7) const uint RESULT = TYPE_F32;
+#if defined(WEIGHT_BLOCKS)
+#include "Common/blocks.glsl"
+// Type of the weights.
+layout(constant_id = 8) const uint WEIGHT = TYPE_Q8_0;
+#endif
 
 const uint INVOCATIONS = 128;
 const uint LANES_Y = INVOCATIONS / LANES_X;
@@ -50,6 +55,20 @@ void clear_sums() {
 
 // Copies rows first_row ... of `weights` [rows, pitch], inner indices first ... first + TILE_DEPTH, into right_tile;
 // zeros past the last row and from `end` on.
+#if defined(WEIGHT_BLOCKS)
+// Eight inner indices at a time: rows are whole blocks, so TILE_DEPTH and `end` are multiples of eight.
+void load_right(WEIGHTS weights, uint first_row, uint rows, uint pitch, uint first, uint end) {
+  const uint steps = TILE_DEPTH / 8;
+  [[unroll]] for (uint e = gl_LocalInvocationIndex; e < TILE_COLUMNS * steps; e += INVOCATIONS) {
+    const uint column = e / steps;
+    const uint inner = e % steps * 8;
+    const uint row = first_row + column;
+    float values[8] = float[8](0, 0, 0, 0, 0, 0, 0, 0);
+    if (row < rows && first + inner < end) load_block_factors(weights, WEIGHT, LEFT, row * pitch + first + inner, values);
+    [[unroll]] for (uint j = 0; j < 8; j++) right_tile[(inner + j) * RIGHT_PITCH + column] = values[j];
+  }
+}
+#else
 void load_right(WEIGHTS weights, uint first_row, uint rows, uint pitch, uint first, uint end) {
   [[unroll]] for (uint e = gl_LocalInvocationIndex; e < TILE_COLUMNS * TILE_DEPTH; e += INVOCATIONS) {
     const uint column = e / TILE_DEPTH;
@@ -60,6 +79,7 @@ void load_right(WEIGHTS weights, uint first_row, uint rows, uint pitch, uint fir
     right_tile[inner * RIGHT_PITCH + column] = value;
   }
 }
+#endif
 
 // Adds the product of the two tiles to this invocation's sums.
 void accumulate() {

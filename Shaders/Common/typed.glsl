@@ -59,11 +59,13 @@ const uint WEIGHT_TYPE = TYPE_BF16;
 const uint WEIGHT_TYPE = TYPE_F32;
 #endif
 
+#if !defined(WEIGHT_BLOCKS)
 // Weight i as a factor of a product of type `type`: rounded where that is a half type and not the one it is stored in.
 float load_factor(WEIGHTS weights, uint type, uint i) {
   const float value = load_weight(weights, i);
   return type == WEIGHT_TYPE ? value : rounded(type, value);
 }
+#endif
 
 // Writes element i.
 void store_element(FloatsOut x, uint type, uint i, float value) {

@@ -2,7 +2,8 @@
 //
 // Tensors reach kernels as 64-bit device addresses in push constants. Weights are read through the macros
 // WEIGHTS (the reference type) and load_weight(reference, index), which widen to float32 exactly; the variant defines
-// one of WEIGHT_F32, WEIGHT_F16, WEIGHT_BF16.
+// one of WEIGHT_F32, WEIGHT_F16, WEIGHT_BF16. With WEIGHT_BLOCKS, which linear layers have besides, weights are in blocks
+// and read through blocks.glsl.
 #extension GL_EXT_buffer_reference : require
 #extension GL_EXT_scalar_block_layout : require
 #extension GL_EXT_shader_16bit_storage : require
@@ -22,6 +23,8 @@ float load_weight(HalvesIn w, uint i) { return unpackHalf2x16(uint(w.at[i])).x; 
 #elif defined(WEIGHT_BF16)
 #define WEIGHTS HalvesIn
 float load_weight(HalvesIn w, uint i) { return uintBitsToFloat(uint(w.at[i]) << 16); }
+#elif defined(WEIGHT_BLOCKS)
+#define WEIGHTS HalvesIn
 #else
 #define WEIGHTS FloatsIn
 float load_weight(FloatsIn w, uint i) { return w.at[i]; }

@@ -13,8 +13,9 @@ public enum CheckpointOpener {
 
   private static func openFile(_ path: String) throws(LumosError) -> any Checkpoint {
     if path.hasSuffix(ShardedSafetensors.ending) { return try ShardedSafetensors(path) }
-    if try MappedFile(path).withUnsafeBytes(PyTorchFile.recognizes) { return try PyTorchFile(path) }
-    return try SafetensorsFile(path)
+    let file = try MappedFile(path)
+    if file.withUnsafeBytes(PyTorchFile.recognizes) { return try PyTorchFile(path) }
+    return file.withUnsafeBytes(GGUFFile.isGGUF) ? try GGUFFile(path) : try SafetensorsFile(path)
   }
 
   private static func openFolder(_ path: String) throws(LumosError) -> any Checkpoint {
@@ -35,7 +36,7 @@ public enum CheckpointOpener {
   }
 
   /// Endings of checkpoints.
-  public static let endings = [".safetensors", ".pth", ".pt"]
+  public static let endings = [".safetensors", ".gguf", ".pth", ".pt"]
 
   /// Whether a file is called as checkpoints are.
   public static func isCheckpoint(_ name: String) -> Bool {

@@ -120,12 +120,15 @@ struct SafetensorsHeader {
 enum SafetensorsType {
   /// Element type of a name; nil for types that the engine has no use for. Booleans are bytes.
   static func dtype(named name: String) -> DType? {
-    name == "BOOL" ? .u8 : DType.allCases.first { self.name($0) == name }
+    name == "BOOL" ? .u8 : dtypes.first { self.name($0) == name }
   }
 
   /// Name of an element type.
   static func name(_ dtype: DType) -> String { dtype.rawValue.uppercased() }
 
   /// For error messages.
-  static var supported: String { (DType.allCases.map(name) + ["BOOL"]).joined(separator: " ") }
+  static var supported: String { (dtypes.map(name) + ["BOOL"]).joined(separator: " ") }
+
+  /// The format knows no blocks.
+  static let dtypes = DType.allCases.filter { $0.block == nil }
 }

@@ -29,6 +29,7 @@ public enum SafetensorsWriter {
     contents: (String) throws -> Tensor?
   ) throws {
     precondition(Set(tensors.map(\.name)).count == tensors.count, "two tensors of one name")
+    precondition(tensors.allSatisfy { SafetensorsType.dtypes.contains($0.type.dtype) }, "blocks in safetensors")
     let widths = Set(tensors.map(\.type.dtype.byteCount)).sorted(by: >)
     let ordered = widths.flatMap { width in tensors.filter { $0.type.dtype.byteCount == width } }
 

@@ -147,7 +147,7 @@ extension TensorType {
   }
 
   /// Bytes of one row.
-  public var rowByteCount: Int { shape.rowCount * dtype.byteCount }
+  public var rowByteCount: Int { dtype.byteCount(of: shape.rowCount) }
 
   /// Bytes that rows `rows` take within a tensor of this type; all bytes if there are none given.
   public func byteRange(_ rows: Range<Int>?) -> Range<Int> {

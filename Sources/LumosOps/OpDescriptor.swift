@@ -7,7 +7,8 @@ import LumosTensor
 /// fails when one of the six places is missing (CONTRIBUTING.md).
 ///
 /// Activations are float32, except where an op says that it takes or makes half types. Inputs that hold weights may be
-/// f32, f16 or bf16; they widen exactly.
+/// f32, f16 or bf16; they widen exactly. The weights of `Linear` and `MultiLinear` may be in blocks (`DType.blocks`), whose
+/// numbers are float32.
 ///
 /// **The type of x is the type of the product.** Where x is of a half type T, so are the factors that it meets: weights
 /// that are stored in another type are rounded to T as `Convert` rounds, sums are float32. Where x is f32, weights
@@ -112,6 +113,15 @@ extension OpDescriptor {
     case .bf16: max(single, 5e-7)
     default: single
     }
+  }
+
+  /// Throws unless `input` is a weight of `shape` in f32, f16, bf16 or a block type.
+  func requireBlocks(_ input: TensorType, _ role: String, _ shape: Shape) throws(OpError) {
+    guard let block = input.dtype.block else { return try requireWeight(input, role, shape) }
+    try require(input.shape == shape, "\(role) must be \(shape), is \(input.shape)")
+    try require(
+      input.hasWholeBlocks,
+      "\(role) in \(input.dtype.rawValue) has rows of \(shape[-1]), no multiple of \(block.elements)")
   }
 
   /// Throws unless `input` is a weight of `shape` (f32, f16 or bf16).

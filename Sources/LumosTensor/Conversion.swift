@@ -1,8 +1,14 @@
 /// Conversions between element types. Widening (f16, bf16 -> f32 -> f64) is exact; narrowing rounds to nearest even.
 extension Tensor {
-  /// The elements as float32. Integers beyond 2^24 round.
+  /// The elements as float32. Integers beyond 2^24 round; blocks are as ggml defines them (`BlockFormat`).
   public func floats() -> [Float] {
     withUnsafeBytes { bytes in
+      if dtype.block != nil {
+        return Array(unsafeUninitializedCapacity: count) { out, initialized in
+          BlockFormat.dequantize(bytes, dtype, into: out)
+          initialized = count
+        }
+      }
       func read<T: BitwiseCopyable>(_: T.Type, _ convert: (T) -> Float) -> [Float] {
         Array(unsafeUninitializedCapacity: count) { out, initialized in
           for i in 0..<count {
@@ -20,6 +26,7 @@ extension Tensor {
       case .i32: return read(Int32.self) { Float($0) }
       case .u8: return read(UInt8.self) { Float($0) }
       case .f8e4m3: return read(UInt8.self) { Float8E4M3.float($0) }
+      case .q8_0, .q4_0, .q5_0, .q4_K, .q5_K, .q6_K: preconditionFailure("blocks are done above")
       }
     }
   }
@@ -50,7 +57,8 @@ extension Tensor {
     }
   }
 
-  /// The same values in `dtype` (f32, f16 or bf16), rounded to nearest even; `self` if nothing changes.
+  /// The same values in `dtype`; `self` if nothing changes. f32, f16 and bf16 are rounded to nearest even, block types
+  /// quantised (`BlockFormat`), for which rows must be whole blocks.
   public func converted(to dtype: DType) -> Tensor {
     if dtype == self.dtype { return self }
     let values = floats()
@@ -65,6 +73,11 @@ extension Tensor {
       return Tensor(shape, .bf16) { bytes in
         let out = bytes.bindMemory(to: UInt16.self)
         for i in values.indices { out[i] = BFloat16.bits(values[i]) }
+      }
+    case .q8_0, .q4_0, .q5_0, .q4_K, .q5_K, .q6_K:
+      precondition(TensorType(shape, dtype).hasWholeBlocks, "rows of \(shape) as \(dtype.rawValue)")
+      return Tensor(shape, dtype) { bytes in
+        values.withUnsafeBufferPointer { BlockFormat.quantize($0, dtype, into: bytes) }
       }
     case .f64, .i64, .i32, .u8, .f8e4m3: preconditionFailure("conversion to \(dtype.rawValue) is not defined")
     }

@@ -14,7 +14,7 @@ public struct Tensor: Sendable {
   /// Number of elements.
   public var count: Int { shape.count }
   /// Number of bytes.
-  public var byteCount: Int { shape.count * dtype.byteCount }
+  public var byteCount: Int { dtype.byteCount(of: shape.count) }
   /// Shape and element type.
   public var type: TensorType { TensorType(shape, dtype) }
 
@@ -24,9 +24,10 @@ public struct Tensor: Sendable {
   ) rethrows {
     self.shape = shape
     self.dtype = dtype
-    storage = TensorStorage(byteCount: shape.count * dtype.byteCount)
+    let byteCount = dtype.byteCount(of: shape.count)
+    storage = TensorStorage(byteCount: byteCount)
     byteOffset = 0
-    try initialize(UnsafeMutableRawBufferPointer(start: storage.base, count: shape.count * dtype.byteCount))
+    try initialize(UnsafeMutableRawBufferPointer(start: storage.base, count: byteCount))
   }
 
   /// A tensor over bytes that belong to somebody else; `owner` is kept alive. The bytes must never change, and
@@ -74,7 +75,7 @@ public struct Tensor: Sendable {
   /// Rows `range` of the outermost axis, sharing the bytes.
   public func rows(_ range: Range<Int>) -> Tensor {
     precondition(shape.rank > 0 && range.lowerBound >= 0 && range.upperBound <= shape[0], "rows \(range) of \(shape)")
-    let row = shape.rowCount * dtype.byteCount
+    let row = dtype.byteCount(of: shape.rowCount)
     return Tensor(
       Shape([range.count] + shape.dimensions.dropFirst()), dtype, storage: storage,
       byteOffset: byteOffset + range.lowerBound * row)
@@ -94,7 +95,14 @@ public struct TensorType: Sendable, Hashable, CustomStringConvertible {
   }
 
   /// Number of bytes.
-  public var byteCount: Int { shape.count * dtype.byteCount }
+  public var byteCount: Int { dtype.byteCount(of: shape.count) }
+
+  /// Whether its rows (along the innermost axis) are whole blocks, as every tensor of a block type has them; true of other
+  /// types.
+  public var hasWholeBlocks: Bool {
+    guard let block = dtype.block else { return true }
+    return shape.rank > 0 && shape[-1] % block.elements == 0
+  }
 
   public var description: String { "\(dtype.rawValue)\(shape)" }
 }

@@ -69,7 +69,7 @@ public final class PreparedOp {
     init(_ name: String, _ type: TensorType, misaligned: Bool, _ pool: MemoryPool) throws {
       self.name = name
       self.type = type
-      offset = Self.guardBytes + (misaligned ? type.dtype.byteCount : 0)
+      offset = Self.guardBytes + (misaligned ? type.dtype.alignment : 0)
       allocation = try pool.allocate(offset + type.byteCount + Self.guardBytes, name)
     }
 

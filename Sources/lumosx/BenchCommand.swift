@@ -26,7 +26,7 @@ struct BenchCommand: ParsableCommand {
   @Option(help: "A bundle, for its configuration and weight types. Default: the published 1.3B model.")
   var weights: String?
 
-  @Option(help: "Element type of the weights where there is no bundle: f32, f16 or bf16.")
+  @Option(help: "Element type of the weights where there is no bundle: f32, f16, bf16 or a block type such as q4_k.")
   var dtype: WeightType = .f16
 
   @OptionGroup var what: RequestOptions

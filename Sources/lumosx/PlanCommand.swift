@@ -25,10 +25,17 @@ struct PlanCommand: ParsableCommand {
   @Option(help: "Reference images instead of a scene: b1o2h3,2, or none.")
   var layout: String?
 
-  @Option(help: "A bundle, for its configuration and weight types. Default: the published 1.3B model.")
+  @Option(help: "A bundle, for its configuration and weight types. Default: --model.")
   var weights: String?
 
-  @Option(help: "Element type of the weights where there is no bundle: f32, f16 or bf16.")
+  @Option(help: "Size of the transformer where there is no bundle: 1.3b as published, or 14b.")
+  var model: ModelScale = .small
+
+  @Option(
+    help: ArgumentHelp(
+      "Element type of the weights where there is no bundle: f32, f16, bf16, or of the blocks' linear layers "
+        + "\(DType.blocks.map(\.rawValue).joined(separator: ", ")).",
+      valueName: "dtype"))
   var dtype: WeightType = .f16
 
   @OptionGroup var what: RequestOptions
@@ -87,7 +94,7 @@ struct PlanCommand: ParsableCommand {
     let budget = what.memory?.bytes ?? target.memoryBytes
     let bundle = try weights.map { try ModelBundle($0) }
     try bundle?.verify()
-    let configuration = bundle?.configuration ?? ModelConfiguration()
+    let configuration = bundle?.configuration ?? model.configuration
     let described =
       bundle.map { GenerationPlan.Weights($0) } ?? GenerationPlan.Weights(configuration, dtype: dtype.value)
 
@@ -193,16 +200,35 @@ private struct PlanTarget {
 }
 
 /// `--dtype` on the command line.
-enum WeightType: String, ExpressibleByArgument, CaseIterable {
-  case f32, f16, bf16
-
+struct WeightType: ExpressibleByArgument {
   /// The element type.
-  var value: DType {
-    switch self {
-    case .f32: .f32
-    case .f16: .f16
-    case .bf16: .bf16
-    }
+  let value: DType
+
+  static let f16 = WeightType(value: .f16)
+
+  private init(value: DType) { self.value = value }
+
+  init?(argument: String) {
+    guard let value = Self.known.first(where: { $0.rawValue == argument.lowercased() }) else { return nil }
+    self.value = value
+  }
+
+  var defaultValueDescription: String { value.rawValue }
+  static var allValueStrings: [String] { known.map(\.rawValue) }
+
+  private static let known: [DType] = [.f32, .f16, .bf16] + DType.blocks
+}
+
+/// `--model` on the command line.
+enum ModelScale: String, ExpressibleByArgument, CaseIterable {
+  case small = "1.3b"
+  case large = "14b"
+
+  /// The configuration of a model of this size.
+  var configuration: ModelConfiguration {
+    var configuration = ModelConfiguration()
+    if self == .large { configuration.transformer = .wan14B }
+    return configuration
   }
 }
 

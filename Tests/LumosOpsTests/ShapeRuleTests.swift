@@ -176,4 +176,24 @@ struct ShapeRuleTests {
     #expect(refusal(UpsampleNearest(), [TensorType([4, 1 << 14, 1 << 14, 1], .f32)])?.kind == .badInput)
     #expect(refusal(Slice(start: 1 << 20, count: 1 << 20), [large]) == nil)
   }
+
+  @Test("Blocks are weights of products, in whole blocks, and nothing else", arguments: DType.blocks)
+  func blocks(dtype: DType) throws {
+    let depth = 2 * (dtype.block?.elements ?? 1)
+    let (x, weight) = (TensorType([5, depth], .f16), TensorType([3, depth], dtype))
+    #expect(try Linear().outputTypes([x, weight]) == [TensorType([5, 3], .f32)])
+    #expect(try MultiLinear(count: 2).outputTypes([x, weight, weight]).count == 2)
+    let uneven = TensorType([5, depth + 16], .f32)
+    let refused: [(any OpDescriptor, [TensorType])] = [
+      (Linear(), [uneven, TensorType([3, depth + 16], dtype)]), (Linear(), [weight, weight]),
+      (Linear(), [x, weight, TensorType([3], dtype)]), (Linear(), [x, TensorType([3, depth / 2], dtype)]),
+      (MultiLinear(count: 2), [x, weight, TensorType([3, depth], .f16)]),
+      (RMSNorm(epsilon: 1e-6), [TensorType([5, depth], .f32), TensorType([depth], dtype)]),
+      (
+        Conv3D(padding: .init(leading: 0, trailing: 0)),
+        [TensorType([1, 4, 4, depth], .f32), TensorType([3, 1, 1, 1, depth], dtype), TensorType([3], .f32)]
+      ),
+    ]
+    for (op, inputs) in refused { #expect(throws: OpError.self) { try op.outputTypes(inputs) } }
+  }
 }

@@ -66,7 +66,43 @@ import Testing
 }
 
 /// Small cases, each with tails in every direction that the mutant breaks.
-private let mutants: [Mutant] = productMutants + attentionMutants + normMutants + elementMutants + wordMutants
+private let mutants: [Mutant] =
+  productMutants + blockMutants + attentionMutants + normMutants + elementMutants
+  + wordMutants
+
+/// Kernels that misread weights in blocks.
+private let blockMutants: [Mutant] = [
+  Mutant(
+    "Linear: the neighbour block's scale", Linear(), [.init([9, 64]), .init([7, 64], .q8_0)],
+    .source(
+      "const float scale = block_half(weights, block);",
+      by: "const float scale = block_half(weights, block == 0 ? 17 : block - 17);")),
+  Mutant(
+    "Linear: halves of a byte exchanged", Linear(), [.init([9, 256]), .init([7, 256], .q4_K)],
+    .source("part / 2 * 16 + e % 32 / 2) >> (part % 2 * 4)", by: "part / 2 * 16 + e % 32 / 2) >> (4 - part % 2 * 4)")),
+  Mutant(
+    "Linear: minima dropped", Linear(), [.init([3, 256]), .init([7, 256], .q5_K)],
+    .source("block_half(weights, block + 1) * float(least)", by: "0")),
+  Mutant(
+    "Linear: the fifth bit dropped", Linear(), [.init([9, 256]), .init([7, 256], .q5_K)],
+    .source(">> part & 0x0101;", by: ">> part & 0;")),
+  Mutant(
+    "Linear: upper bits of scales dropped", Linear(), [.init([9, 256]), .init([7, 256], .q4_K)],
+    .source("own = low & 15 | (own & 0xc0) >> 2;", by: "own = low & 15;")),
+  Mutant(
+    "Linear: scales without sign", Linear(), [.init([3, 256]), .init([7, 256], .q6_K)],
+    .source(
+      "bitfieldExtract(int(block_byte(weights, block, 192 + e / 16)), 0, 8)",
+      by: "int(block_byte(weights, block, 192 + e / 16))")),
+  Mutant(
+    "Linear: blocks of another type", Linear(), [.init([9, 256]), .init([7, 256], .q4_0)], symptom: .wrongNumbers,
+    .dispatches { $0.changingLast { $0.specialization[8] = 6 } }),
+  Mutant(
+    "Linear: weights in blocks are not rounded to x's type", Linear(), [.init([9, 64], .f16), .init([7, 64], .q8_0)],
+    .source(
+      "values[j] = rounded(factor, scale.x * float(q.x) - scale.y);", by: "values[j] = scale.x * float(q.x) - scale.y;")
+  ),
+]
 
 private let productMutants: [Mutant] = [
   Mutant(

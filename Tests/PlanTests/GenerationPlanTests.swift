@@ -12,16 +12,18 @@ import Testing
   /// A plan of the published configuration; `inspect` sees every graph after its passes.
   static func plan(
     _ outline: String = people, size: (Int, Int) = (480, 832), frames: Int = 81, steps: Int = 2,
-    seeds: Int = 1, ablation: Ablation = [], passes: Passes = .all, precision: Precision = .single,
+    seeds: Int = 1, model: TransformerConfiguration = TransformerConfiguration(), dtype: DType = .f16,
+    ablation: Ablation = [], passes: Passes = .all, precision: Precision = .single,
     ladder: MemoryLadder = MemoryLadder(), budget: Int? = nil,
     inspect: @escaping (Graph, VulkanPlan) -> Void = { _, _ in }
   ) throws -> GenerationPlan {
-    let configuration = ModelConfiguration()
+    var configuration = ModelConfiguration()
+    configuration.transformer = model
     let request = Request(
       scenePath: "", size: size, frames: frames, steps: steps, seeds: (0..<UInt64(seeds)).map { $0 })
     let device = try #require(DeviceClass.named("discrete"))
     return try GenerationPlan(
-      configuration, weights: .init(configuration, dtype: .f16), outline: SceneOutline(outline),
+      configuration, weights: .init(configuration, dtype: dtype), outline: SceneOutline(outline),
       settings: Settings(request, defaults: configuration), ablation: ablation, ladder: ladder, budget: budget
     ) { graph, options in
       let graph = passes.apply(to: precision.apply(to: graph), tiling: options.tiling ?? RowTiling())

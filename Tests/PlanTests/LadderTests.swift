@@ -42,6 +42,26 @@ import Testing
     #expect(try #require(plan[.transformer]).peakBytes <= 8 * Self.gibibyte)
   }
 
+  @Test("The 14B model in Q4_K: a card of 12 GB with all weights there, one of 8 GB with streamed ones")
+  func large14B() throws {
+    func plan(_ outline: String, _ dtype: DType, budget: Int?) throws -> StagePlan {
+      let plan = try GenerationPlanTests.plan(
+        outline, model: .wan14B, dtype: dtype, precision: .half(.f16), budget: budget)
+      return try #require(plan[.transformer])
+    }
+    let whole = try plan("none", .q4_K, budget: 12_000_000_000)
+    #expect(whole.rung == .stageByStage && whole.peakBytes <= 12_000_000_000, "\(whole.peakBytes)")
+    // 4.5 bits for each of the blocks' numbers, 16 for the others.
+    let inBlocks = 40 * (8 * 5120 * 5120 + 2 * 5120 * 13824)
+    #expect((0..<900_000_000).contains(whole.storedWeightBytes - inBlocks / 256 * 144), "\(whole.storedWeightBytes)")
+    let streamed = try plan("none", .q4_K, budget: 8_000_000_000)
+    #expect(streamed.rung == .streamed && streamed.peakBytes <= 8_000_000_000, "\(streamed.peakBytes)")
+    #expect(streamed.total(\.flops) == whole.total(\.flops))
+    // It is the blocks that make it fit.
+    #expect(try plan("none", .q8_0, budget: 12_000_000_000).rung == .streamed)
+    #expect(try plan("b1h3,3", .q4_K, budget: 8_000_000_000).peakBytes <= 8_000_000_000)
+  }
+
   @Test("Less memory, a higher rung; and below the last one a refusal that names the bytes")
   func rungs() throws {
     let size = (256, 256)

@@ -10,7 +10,7 @@ extension ModelBundle {
   ///
   /// - Parameters:
   ///   - folder: must not exist, or be empty.
-  ///   - dtype: f32, f16 or bf16 for matrices and kernels; nil to keep what each is. Gains, biases and other vectors of
+  ///   - dtype: f32, f16 or bf16 for matrices and kernels; nil to keep what each is, and f16 for what is in blocks. Gains, biases and other vectors of
   ///     float32 stay float32.
   ///   - onPart: hears of every part, before it is written.
   /// - Throws: `LumosError(.cannotWrite)` if the folder cannot be made or is not empty; `.badInput` for a weight that
@@ -61,7 +61,10 @@ extension CheckpointWeights {
   /// Writes the weights as safetensors under the published names. See `ModelBundle.convert`.
   func write(to path: String, dtype: DType?) throws {
     func target(_ type: TensorType) -> TensorType {
-      guard let dtype, type.dtype.isFloat, type.shape.rank > 1 else { return type }
+      // Safetensors know no blocks.
+      guard let dtype = dtype ?? (type.dtype.isBlocked ? .f16 : nil), type.dtype.isFloat, type.shape.rank > 1 else {
+        return type
+      }
       return TensorType(type.shape, dtype)
     }
     let types = names.compactMap { name in type(ofWeight: name).map { (name: name, type: target($0)) } }

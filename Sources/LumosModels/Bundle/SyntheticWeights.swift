@@ -1,22 +1,26 @@
 import LumosGraph
 import LumosTensor
 
-/// The description of a checkpoint that nobody has: names and shapes of a configuration, one element type, no bytes.
+/// The description of a checkpoint that nobody has: names and shapes of a configuration, an element type, no bytes.
 ///
 /// Graphs can be built and planned on it, not run.
 public struct SyntheticWeights: WeightSource {
   /// Shapes by name; see `ExpectedTensors`.
   public let shapes: [String: Shape]
-  /// Element type of all tensors.
+  /// Element type of the tensors; of a block type those that `WeightQuantizer` quantises, the others f16.
   public let dtype: DType
 
-  /// Weights of these shapes, all of type `dtype`.
+  /// Weights of these shapes, of type `dtype`.
   public init(_ shapes: [String: Shape], dtype: DType) {
     self.shapes = shapes
     self.dtype = dtype
   }
 
-  public func type(ofWeight name: String) -> TensorType? { shapes[name].map { TensorType($0, dtype) } }
+  public func type(ofWeight name: String) -> TensorType? {
+    guard let shape = shapes[name] else { return nil }
+    guard dtype.block != nil else { return TensorType(shape, dtype) }
+    return TensorType(shape, WeightQuantizer(to: dtype).type(of: name, TensorType(shape, .f16)))
+  }
 
   /// - Throws: always `LumosError(.internalDefect)`: there are no bytes.
   public func weight(_ name: String) throws -> Tensor {

@@ -11,6 +11,8 @@ public enum TensorNaming: String, Sendable, CaseIterable {
   case diffusersVAE = "diffusers autoencoder"
   /// `UMT5EncoderModel` of transformers, which ComfyUI keeps.
   case transformersUMT5 = "transformers text encoder"
+  /// A T5 encoder in llama.cpp's words, as GGUF files have it.
+  case llamaUMT5 = "llama.cpp text encoder"
 
   /// The naming that `keys` follow, by a key that each of them has and no other.
   public init(of keys: [String]) {
@@ -26,6 +28,7 @@ public enum TensorNaming: String, Sendable, CaseIterable {
     case .diffusersTransformer: "condition_embedder."
     case .diffusersVAE: "post_quant_conv."
     case .transformersUMT5: "encoder.block."
+    case .llamaUMT5: "enc.blk."
     }
   }
 
@@ -38,6 +41,7 @@ public enum TensorNaming: String, Sendable, CaseIterable {
     case .diffusersTransformer: Self.transformer(key)
     case .diffusersVAE: Self.vae(key, decoderLayers: decoderLayers)
     case .transformersUMT5: Self.umt5(key)
+    case .llamaUMT5: Self.llamaUMT5(key)
     }
   }
 
@@ -155,6 +159,19 @@ public enum TensorNaming: String, Sendable, CaseIterable {
         ("encoder.final_layer_norm.", "norm."),
       ]) ?? key
   }
+
+  private static func llamaUMT5(_ key: String) -> String {
+    if let (index, rest) = indexed(key[...], "enc.blk.") {
+      return "blocks.\(index)." + (replacingStart(rest, llamaTable) ?? String(rest))
+    }
+    return replacingStart(key[...], [("token_embd.", "token_embedding."), ("enc.output_norm.", "norm.")]) ?? key
+  }
+
+  private static let llamaTable: [(from: String, to: String)] = [
+    (from: "attn_rel_b.", to: "pos_embedding.embedding."), ("attn_q.", "attn.q."), ("attn_k.", "attn.k."),
+    ("attn_v.", "attn.v."), ("attn_o.", "attn.o."), ("attn_norm.", "norm1."), ("ffn_gate.", "ffn.gate.0."),
+    ("ffn_up.", "ffn.fc1."), ("ffn_down.", "ffn.fc2."), ("ffn_norm.", "norm2."),
+  ]
 
   private static let encoderTable: [(from: String, to: String)] = [
     (from: "layer.0.SelfAttention.relative_attention_bias.", to: "pos_embedding.embedding."),

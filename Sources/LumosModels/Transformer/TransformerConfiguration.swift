@@ -49,6 +49,9 @@ public struct TransformerConfiguration: Sendable, Hashable {
     self.relationPool = relationPool
   }
 
+  /// The sizes of Wan2.1-T2V-14B.
+  public static let wan14B = TransformerConfiguration(width: 5120, heads: 40, layers: 40, feedForwardWidth: 13824)
+
   /// Channels of one head.
   public var headWidth: Int { width / heads }
 }

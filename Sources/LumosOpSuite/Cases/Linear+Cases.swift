@@ -2,7 +2,7 @@ import LumosOps
 import LumosTensor
 
 extension Linear: OpCases {
-  public static var cases: [OpCase] { plainCases + epilogueCases + halfCases + longCases }
+  public static var cases: [OpCase] { plainCases + epilogueCases + halfCases + longCases + blockCases }
 
   /// A case: x `[rows, depth]` of type `x`, result of type `result`, weight `[width, depth]`, and a table of six rows for a gate.
   private static func make(
@@ -129,6 +129,36 @@ extension Linear: OpCases {
       make(20, 2048, 40, x: .bf16, bias: .bf16, .bf16, .gatedAdd(gateRow: 1)),
       make(61, 1536, 3072, x: .f16, bias: .f32, .f16, .none, .benchmark, "keys and values of a short text: "),
     ]
+  }
+
+  /// Weights in blocks: one block in a row and several, in tiles and in rows, edges of the result, factors of each type.
+  private static var blockCases: [OpCase] {
+    var cases: [OpCase] = []
+    for dtype in DType.blocks {
+      let block = dtype.block?.elements ?? 1
+      cases += [
+        make(1, block, 33, bias: nil, dtype), make(3, 5 * block, 7, bias: .f32, dtype),
+        make(5, block, 1, bias: nil, dtype), make(67, 3 * block, 139, bias: .f32, dtype),
+        make(9, 2 * block, 35, bias: .f32, dtype, .gatedAdd(gateRow: 2)),
+      ]
+      for x: DType in [.f16, .bf16] {
+        cases += [
+          make(3, 5 * block, 7, x: x, bias: .f32, dtype), make(67, 3 * block, 139, x: x, bias: .f32, dtype),
+          make(65, block, 129, x: x, bias: nil, dtype, .activation(.geluTanh), to: x),
+        ]
+      }
+    }
+    for dtype: DType in [.q8_0, .q4_K] {
+      for x: DType in [.f32, .f16] {
+        cases += [
+          make(
+            32760, 1536, 8960, x: x, bias: .f32, dtype, .activation(.geluTanh), .benchmark,
+            "feed forward in 480x832x81: "),
+          make(32760, 5120, 5120, x: x, bias: .f32, dtype, .none, .benchmark, "14B attention projection 480x832x81: "),
+        ]
+      }
+    }
+    return cases
   }
 
   private static var plainCases: [OpCase] {

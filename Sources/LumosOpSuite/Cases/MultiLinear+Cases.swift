@@ -41,6 +41,15 @@ extension MultiLinear: OpCases {
       ]
     }
 
+    // Weights in blocks.
+    for dtype in DType.blocks {
+      let block = dtype.block?.elements ?? 1
+      cases += [
+        make(3, [67], 2 * block, 139, bias: .f32, dtype), make(4, [3], block, 6, bias: nil, dtype),
+        make(2, [33], block, 35, x: .f16, bias: .f32, dtype, to: [.f32, .f16]),
+      ]
+    }
+
     for dtype: DType in [.f32, .f16, .bf16] {
       cases += [
         make(3, [32760], 1536, 1536, bias: .f32, dtype, .benchmark, "query, key and value 480x832x81: "),

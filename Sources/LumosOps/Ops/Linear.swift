@@ -58,7 +58,7 @@ public struct Linear: OpDescriptor {
     try require(inputs[0].shape.rank >= 1 && inputs[1].shape.rank == 2, "x \(inputs[0].shape), W \(inputs[1].shape)")
     let width = inputs[0].shape[-1]
     let outputs = inputs[1].shape[0]
-    try requireWeight(inputs[1], "weight", [outputs, width])
+    try requireBlocks(inputs[1], "weight", [outputs, width])
     if hasBias(inputCount: inputs.count) { try requireWeight(inputs[2], "bias", [outputs]) }
     let output = TensorType(Shape(inputs[0].shape.dimensions.dropLast() + [outputs]), dtype)
     try requireResult(dtype)

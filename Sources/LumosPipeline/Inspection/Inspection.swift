@@ -125,7 +125,7 @@ public struct Inspection: Sendable {
 
   private static func checkpoint(_ path: String) throws -> Inspection {
     let file = try CheckpointOpener.open(path)
-    let metadata = (file as? SafetensorsFile)?.metadata.sorted { $0.key < $1.key } ?? []
+    let metadata = texts(file)
     let summary = WeightSummary(file)
     let tensors = file.names.compactMap { name in file.type(of: name).map { (name, $0) } }
     return Inspection(
@@ -148,6 +148,17 @@ public struct Inspection: Sendable {
                 ]
               })),
         ]))
+  }
+
+  /// What the writer of a checkpoint said, by key.
+  private static func texts(_ file: any Checkpoint) -> [(key: String, value: String)] {
+    let metadata: [String: String]
+    switch file {
+    case let file as SafetensorsFile: metadata = file.metadata
+    case let file as GGUFFile: metadata = file.metadata.mapValues(\.description)
+    default: metadata = [:]
+    }
+    return metadata.sorted { $0.key < $1.key }.map { (key: $0.key, value: $0.value) }
   }
 
   // MARK: - Media

@@ -24,7 +24,7 @@ public struct GenerationPlan: Sendable {
       self.transformer = transformer ?? bundle.transformer
     }
 
-    /// Those that a configuration needs, all of type `dtype`.
+    /// Those that a configuration needs, of type `dtype` (`SyntheticWeights`).
     public init(_ configuration: ModelConfiguration, dtype: DType) {
       umt5 = SyntheticWeights(ExpectedTensors.umt5(configuration.umt5), dtype: dtype)
       vae = SyntheticWeights(ExpectedTensors.vae(configuration.vae), dtype: dtype)

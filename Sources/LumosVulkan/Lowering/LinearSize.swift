@@ -57,8 +57,11 @@ struct LinearSize {
   }
 
   /// Specialisation constants of the kernel `vector`; `results` are one type, or one for each layer.
-  func vectorSpecialization(bias: DType?, epilogue: Linear.Epilogue = .none, results: [DType]) -> [UInt32] {
+  func vectorSpecialization(
+    weight: DType, bias: DType?, epilogue: Linear.Epilogue = .none, results: [DType]
+  ) -> [UInt32] {
     [ElementType.code(bias), epilogue.constant, ElementType.code(dtype), ElementType.code(results)]
+      + ElementType.blockCode(weight)
   }
 
   /// Workgroups of the kernel `vector`.

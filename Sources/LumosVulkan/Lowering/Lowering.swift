@@ -201,6 +201,6 @@ extension [Dispatch] {
 }
 
 extension DType {
-  /// The variant suffix of kernels that read weights of this type.
-  public var variant: String { rawValue }
+  /// The variant suffix of kernels that read weights of this type; one kernel reads all block types.
+  public var variant: String { block == nil ? rawValue : "blocks" }
 }

@@ -60,12 +60,12 @@ struct ProductTile: Hashable {
     depth = inner <= 4 ? 4 : inner <= 8 || best.rows > 64 ? 8 : 16
   }
 
-  /// Specialisation constants 0 to 7 of the shader.
+  /// Specialisation constants 0 to 7 of the shader; for weights in blocks also number 8.
   func specialization(_ types: TiledProduct.Types, _ epilogue: Linear.Epilogue = .none) -> [UInt32] {
     [
       UInt32(rows), UInt32(columns), UInt32(depth), UInt32(lanes), ElementType.code(types.bias), epilogue.constant,
       ElementType.code(types.left), ElementType.code(types.results),
-    ]
+    ] + ElementType.blockCode(types.weight)
   }
 }
 
@@ -78,9 +78,18 @@ enum ElementType {
     case .f32: 1
     case .f16: 2
     case .bf16: 3
+    case .q8_0: 4
+    case .q4_0: 5
+    case .q5_0: 6
+    case .q4_K: 7
+    case .q5_K: 8
+    case .q6_K: 9
     case let other?: preconditionFailure("a tensor of \(other.rawValue)")
     }
   }
+
+  /// The last specialisation constant of kernels of the variant `blocks`; nothing for weights of other types.
+  static func blockCode(_ weight: DType) -> [UInt32] { weight.block == nil ? [] : [code(weight)] }
 
   /// The specialisation constant for several tensors: four bits each, the first in the lowest.
   static func code(_ dtypes: [DType]) -> UInt32 { dtypes.reversed().reduce(0) { $0 << 4 | code($1) } }

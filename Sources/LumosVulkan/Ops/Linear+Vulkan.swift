@@ -47,7 +47,8 @@ extension Linear: VulkanLowering {
       return [
         Dispatch(
           "Linear.vector.\(weight.dtype.variant)",
-          specialization: size.vectorSpecialization(bias: bias, epilogue: epilogue, results: [dtype]),
+          specialization: size.vectorSpecialization(
+            weight: weight.dtype, bias: bias, epilogue: epilogue, results: [dtype]),
           push: operands(0) + [.count(size.width), .count(size.depth), .count(size.vectorGroups)],
           grid: .folded(size.vectorGroups, device))
       ]

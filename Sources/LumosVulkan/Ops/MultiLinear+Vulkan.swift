@@ -58,7 +58,7 @@ extension MultiLinear: VulkanLowering {
         return [
           Dispatch(
             "MultiLinear.vector.\(weight.dtype.variant)",
-            specialization: size.vectorSpecialization(bias: bias, results: results),
+            specialization: size.vectorSpecialization(weight: weight.dtype, bias: bias, results: results),
             push: operands(layers, 0) + sizes(rows: size.rows), grid: Grid(grid.x, grid.y, layers.count),
             overlapsPrevious: layers.lowerBound > 0)
         ]

@@ -8,9 +8,10 @@ import LumosTensor
 /// `lumosx models`: what weights there are, whether they are whole, and other forms of them.
 struct ModelsCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "models", abstract: "Find, check and convert weights.",
+    commandName: "models", abstract: "Find, check, convert and quantise weights.",
     subcommands: [
       ModelsListCommand.self, ModelsVerifyCommand.self, ModelsInfoCommand.self, ModelsConvertCommand.self,
+      ModelsQuantizeCommand.self,
     ])
 }
 
