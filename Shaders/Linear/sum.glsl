@@ -9,14 +9,14 @@
 #extension GL_EXT_control_flow_attributes : require
 
 layout(constant_id = 0) const uint PARTS = 2;
-layout(constant_id = 1) const bool HAS_BIAS = false;
+layout(constant_id = 1) const uint BIAS = TYPE_ABSENT;
 layout(constant_id = 2) const uint EPILOGUE = EPILOGUE_NONE;
 // Type of the result.
 layout(constant_id = 3) const uint RESULT = TYPE_F32;
 
 layout(push_constant, scalar) uniform Push {
   FloatsIn parts;
-  WEIGHTS bias;
+  FloatsIn bias;
   FloatsOut result;
   FloatsIn residual;
   FloatsIn gate;
@@ -28,7 +28,7 @@ float element(uint i) {
   float sum = p.parts.at[i];
   [[unroll]] for (uint part = 1; part < PARTS; part++) sum += p.parts.at[part * p.count + i];
   const uint column = modulo(i, p.width);
-  if (HAS_BIAS) sum += load_weight(p.bias, column);
+  sum += load_element(p.bias, BIAS, column);
   return finish(sum, p.residual, load_gate(p.gate, EPILOGUE, column), EPILOGUE, i);
 }
 

@@ -408,8 +408,8 @@ struct Overrun: VulkanLowering {
     let count = types.inputs[0].shape.count
     return [
       Dispatch(
-        "Elementwise.add.f32", push: [.input(0), .input(0), .output(0), .count(count + 1), .count(count)], grid: Grid(1)
-      )
+        "Elementwise.add.f32",
+        push: [.input(0), .input(0), .output(0), .count(count + 1)] + PushWord.divisor(count), grid: Grid(1))
     ]
   }
 }

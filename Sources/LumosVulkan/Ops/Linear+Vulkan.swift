@@ -78,9 +78,9 @@ extension Linear: VulkanLowering {
     let sum: [PushWord] = [.scratchIn(scratch)] + operands(0).dropFirst(2)
     return products + [
       Dispatch(
-        "Linear.sum.\((bias ?? .f32).variant)",
+        "Linear.sum",
         specialization: [
-          UInt32(tile.parts), bias == nil ? 0 : 1, epilogue.constant, ElementType.code(dtype),
+          UInt32(tile.parts), ElementType.code(bias), epilogue.constant, ElementType.code(dtype),
         ],
         push: sum + [.count(count)] + PushWord.divisor(size.width),
         grid: .folded(ceilingDivide(count, 512), device))

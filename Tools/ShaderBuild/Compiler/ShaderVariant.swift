@@ -14,7 +14,8 @@ struct ShaderVariant: Equatable, Sendable {
   /// The variants that the list `json` (a file at path `list`) gives to the shader `base`.
   ///
   /// `{"axes": [{"f32": ["WEIGHT_F32"], "f16": ["WEIGHT_F16"]}, ...]}`: one kernel per combination of one word from
-  /// each axis, with the macros of all its words. `"prebuilt"`, of the same form, lists those that are prebuilt.
+  /// each axis, with the macros of all its words. `"also"`, of the same form, lists kernels with axes of their own, and
+  /// `"prebuilt"` those that are prebuilt.
   static func product(base: String, path: String, json: String, list: String) throws -> [ShaderVariant] {
     func failure(_ reason: String) -> CompileFailure { CompileFailure("Shaders/\(list): error: \(reason)") }
     let file: [String: [[String: [String]]]]
@@ -23,13 +24,14 @@ struct ShaderVariant: Equatable, Sendable {
     } catch {
       throw failure(#"is not of the form {"axes": [{"word": ["MACRO", ...], ...}, ...]}: \#(reason(error))"#)
     }
-    guard let axes = file["axes"], file.keys.allSatisfy({ $0 == "axes" || $0 == "prebuilt" }) else {
-      throw failure(#"must have the key "axes" and may have "prebuilt", has \#(file.keys.sorted())"#)
+    guard let axes = file["axes"], file.keys.allSatisfy({ ["axes", "also", "prebuilt"].contains($0) }) else {
+      throw failure(#"must have the key "axes" and may have "also" and "prebuilt", has \#(file.keys.sorted())"#)
     }
     let plain = ShaderVariant(name: base, path: path, defines: [])
-    guard let prebuilt = file["prebuilt"] else { return try plain.product(axes, failure) }
+    let compiled = try plain.product(axes, failure) + (file["also"].map { try plain.product($0, failure) } ?? [])
+    guard let prebuilt = file["prebuilt"] else { return compiled }
     let prebuiltOnes = try plain.product(prebuilt, failure)
-    return try plain.product(axes, failure)
+    return compiled
       + prebuiltOnes.map { (variant: ShaderVariant) -> ShaderVariant in
         var variant = variant
         variant.isPrebuilt = true
