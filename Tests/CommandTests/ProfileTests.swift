@@ -20,7 +20,7 @@ import Testing
   @Test(arguments: ["cpu", "vulkan:llvmpipe"]) func traceAndTable(_ device: String) throws {
     let run = try Command([
       "generate", GenerateTests.scene(2), "-o", path("v.mp4"), "--device", device, "--steps", "2", "--frames", "5",
-      "--profile", path("trace.json"), "--json",
+      "--profile", path("trace.json"), "--json", "--no-context-cache",
     ])
     #expect(run.status == 0, "\(run.errors)")
     let trace = try Trace(path("trace.json"))
@@ -113,7 +113,7 @@ import Testing
     process.executableURL = Command.binary
     process.arguments = [
       "generate", GenerateTests.scene(2), "-o", path("v.mp4"), "--device", "cpu", "--steps", "1000", "--frames", "1",
-      "--profile", path("trace.json"),
+      "--profile", path("trace.json"), "--no-context-cache",
     ]
     process.environment = Command.environment([:])
     let errors = Pipe()

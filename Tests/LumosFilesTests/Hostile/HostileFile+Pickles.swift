@@ -124,7 +124,7 @@ extension HostileFile {
       ZipBuilder.torch(
         [0x80, 2] + ascii("}q") + [0]
           + P.dictionary(PyTorchFile.wrappers.map { ($0, ascii("h") + [0]) })
-          + Array(repeatElement([0x29, 0x30], count: 100_000).joined()) + ascii("0.")
+          + Array(repeatElement([0x29, 0x30, 0x4e, 0x30, 0x4e, 0x30], count: 50_000).joined()) + ascii("0.")
       ).bytes()),
   ]
 
