@@ -120,6 +120,9 @@ extension HostileFile {
       }()),
     pickle("a pickle of 17 MiB", "longer than a checkpoint's", [0x80, 2] + Array(repeating: 0x4e, count: 17 << 20)),
     HostileFile(
+      .pytorch, "65 000 entries", "without data.pkl",
+      ZipBuilder((0..<65_000).map { ZipBuilder.Entry("a/data/\($0)", []) }).bytes()),
+    HostileFile(
       .pytorch, "wrappers that are their own wrappers", "no dictionary of tensors",
       ZipBuilder.torch(
         [0x80, 2] + ascii("}q") + [0]
