@@ -153,6 +153,77 @@ import Testing
     }
   }
 
+  @Test("Matrices of whole workgroups are for those who ask, and for measurements: no rule takes them")
+  func workgroups() throws {
+    func kernels(_ rows: Int, _ x: DType, _ weight: DType, _ device: DeviceProfile) throws -> [Dispatch] {
+      let inputs = [TensorType([rows, 640], x), TensorType([96, 640], weight)]
+      return try Linear().lower(.init(inputs: inputs, outputs: Linear().outputTypes(inputs)), device)
+    }
+    var device = Self.device
+    let steps = DeviceProfile.MatrixShape(m: 32, n: 32, k: 16, input: .f16)
+    device.workgroupShapes = [
+      .init(steps: steps, invocations: 128, largestSide: 1024),
+      .init(steps: steps, invocations: 256, largestSide: 1024),
+    ]
+    // Without matrix units the sums are made in parts.
+    #expect(try kernels(300, .f16, .f16, device).map(\.kernel) == ["Linear.tiles.f16", "Linear.sum.f32"])
+    device.matrixShapes = [.init(m: 16, n: 16, k: 16, input: .f16)]
+    #expect(try kernels(300, .f16, .f16, device).map(\.kernel) == ["Linear.matrix.f16"])
+    device.forcedVariants = ["Linear": "workgroup"]
+    let forced = try kernels(300, .f16, .f16, device)
+    #expect(forced.map(\.kernel) == ["Linear.workgroup.f16"] && VulkanDevice.kernel(forced[0].kernel) != nil)
+    #expect(VulkanDevice.kernel("Linear.workgroup.bf16") != nil)
+    // Weights of another type are not rounded on the way.
+    #expect(try kernels(300, .f16, .bf16, device).map(\.kernel) == ["Linear.matrix.f16"])
+    #expect(try kernels(300, .bf16, .bf16, device).map(\.kernel) == ["Linear.tiles.bf16", "Linear.sum.f32"])
+
+    let types = LoweredTypes(
+      inputs: [TensorType([300, 640], .f16), TensorType([96, 640], .f16)], outputs: [TensorType([300, 96], .f32)])
+    device.forcedVariants = [:]
+    let key = try #require(Linear().tuningKey(types))
+    let choices = Linear().choices(types, device).filter { $0.variant == "workgroup" }
+    #expect(choices.count >= 12 && Set(choices).count == choices.count)
+    for choice in choices {
+      device.tuning.set(choice, seconds: 1, for: key)
+      let made = try Linear().lower(types, device.tuned(for: Linear(), types))
+      let constants = made[0].specialization.map(Int.init)
+      #expect(made[0].kernel == "Linear.workgroup.f16" && [128, 256].contains(constants[0]))
+      #expect(constants[1] % 32 == 0 && constants[2] % 32 == 0 && constants[1] * constants[2] <= 128 * constants[0])
+      #expect(made[0].grid.x == ceilingDivide(96, constants[2]) && made[0].grid.y == ceilingDivide(300, constants[1]))
+      #expect(choice.tile?.hasPrefix("\(constants[1])x\(constants[2]) by \(constants[0])") == true)
+    }
+    device.workgroupShapes = [.init(steps: steps, invocations: 256, largestSide: 32)]
+    #expect(WorkgroupTile.all(dtype: .f16, device).isEmpty)
+  }
+
+  @Test("Flexible products count where a workgroup computes them, with sums in float32, in types that shaders have")
+  func flexibleShapes() {
+    var device = DeviceSelectionTests.device(0, "GPU", .discrete)
+    device.limits.maxWorkgroupInvocations = 512
+    device.limits.maxMatrixDimension = 1024
+    func shape(_ type: String, scope: String, _ invocations: Int, c: String = "f32") -> DeviceDescription.FlexibleShape
+    {
+      .init(
+        steps: .init(m: 32, n: 16, k: 16, a: type, b: type, c: c, result: c, scope: scope),
+        workgroupInvocations: invocations)
+    }
+    device.flexibleShapes = [
+      shape("f16", scope: "workgroup", 256), shape("f16", scope: "subgroup", 0), shape("bf16", scope: "workgroup", 256),
+      shape("f16", scope: "workgroup", 1024), shape("f16", scope: "workgroup", 128, c: "f16"),
+    ]
+    (device.features.cooperativeMatrix, device.features.vulkanMemoryModel) = (true, true)
+    device.features.shaderFloat16 = true
+    #expect(device.profile.workgroupShapes == [])
+    device.features.cooperativeMatrix2 = true
+    let half = DeviceProfile.WorkgroupShape(
+      steps: .init(m: 32, n: 16, k: 16, input: .f16), invocations: 256, largestSide: 1024)
+    #expect(device.profile.workgroupShapes == [half])
+    (device.features.bfloat16, device.features.bfloat16CooperativeMatrix) = (true, true)
+    #expect(device.profile.workgroupShapes.map(\.steps.input) == [.f16, .bf16])
+    device.features.vulkanMemoryModel = false
+    #expect(device.profile.workgroupShapes == [])
+  }
+
   @Test("Products are made in parts where they are few tiles of long sums, and only then")
   func parts() throws {
     var device = Self.device
@@ -206,7 +277,9 @@ import Testing
     let unknownOp = try #require(failure("Softmax=tiles"))
     #expect(unknownOp.kind == .usage && unknownOp.description.contains("Linear, MultiLinear"), "\(unknownOp)")
     let unknownName = try #require(failure("Linear=tiles,Linear=fast"))
-    #expect(unknownName.kind == .usage && unknownName.description.contains("matrix, tiles, vector"), "\(unknownName)")
+    #expect(
+      unknownName.kind == .usage && unknownName.description.contains("matrix, tiles, vector, workgroup"),
+      "\(unknownName)")
     for text in ["Linear", "Linear=", "=tiles", "Linear=tiles=vector"] { #expect(failure(text)?.kind == .usage) }
   }
 

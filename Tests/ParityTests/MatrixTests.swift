@@ -156,6 +156,10 @@ private let matrixMutants: [Mutant] = [
     [.init([9, 2083], .f16), .init([7, 2083], .f16)], symptom: .notANumber,
     .dispatches { $0.changingFirst { $0.grid.z -= 1 } }),
   Mutant(
+    "Linear.matrix: the last inner indices belong to no part", Linear(),
+    [.init([9, 2083], .f16), .init([7, 2083], .f16)],
+    .dispatches { $0.changingFirst { $0.push[$0.push.count - 2] = .count(512) } }),
+  Mutant(
     "Linear.matrix: there are no barriers", Linear(), [.init([65, 67], .f16), .init([67, 67], .f16)],
     symptom: .wrongNumbers, withoutBarriers("Linear.matrix.f16")),
   Mutant(

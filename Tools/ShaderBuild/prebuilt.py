@@ -96,7 +96,8 @@ class Compiler:
     self.library.glslang_validateSPIRV.restype = ctypes.c_bool
 
   def spirv(self, name, path, text, order):
-    """SPIR-V 1.5 of a text, validated."""
+    """SPIR-V 1.5 of a text, or 1.6 for matrices of whole workgroups, whose extension needs that; validated."""
+    minor = 6 if ".workgroup." in name else 5
     source = text.encode()
     buffer = ctypes.create_string_buffer(source, len(source))
     output, log = bytearray(), bytearray()
@@ -104,7 +105,7 @@ class Compiler:
     begin = ctypes.addressof(buffer)
     request = self.Request(
       size=ctypes.sizeof(self.Request), path=path.encode(), begin=begin, end=begin + len(source),
-      diagnostics=sinks[0], output=sinks[1], stage=self.COMPUTE, version=(1, 5, 0), entry=b"main")
+      diagnostics=sinks[0], output=sinks[1], stage=self.COMPUTE, version=(1, minor, 0), entry=b"main")
     if self.library.glslang_compile_1_2(ctypes.byref(request)) != 0 or not output:
       raise Failure("\n".join(self.messages(log.decode(), order)) or f"Shaders/{path}:1: error: {name} does not compile")
     words = ctypes.create_string_buffer(bytes(output), len(output))

@@ -10,6 +10,8 @@
 #define LUMOSX_STRUCTURE_TYPE_COOPERATIVE_MATRIX_FEATURES 1000506000u
 #define LUMOSX_STRUCTURE_TYPE_COOPERATIVE_MATRIX_PROPERTIES 1000506001u
 #define LUMOSX_STRUCTURE_TYPE_COOPERATIVE_MATRIX_2_FEATURES 1000593000u
+#define LUMOSX_STRUCTURE_TYPE_COOPERATIVE_MATRIX_FLEXIBLE_DIMENSIONS_PROPERTIES 1000593001u
+#define LUMOSX_STRUCTURE_TYPE_COOPERATIVE_MATRIX_2_PROPERTIES 1000593002u
 #define LUMOSX_STRUCTURE_TYPE_BFLOAT16_FEATURES 1000141000u
 
 // VkPhysicalDeviceCooperativeMatrixFeaturesKHR
@@ -46,6 +48,30 @@ typedef struct {
   VkBool32 tensorAddressing;
   VkBool32 blockLoads;
 } LumosXCooperativeMatrix2Features;
+
+// VkPhysicalDeviceCooperativeMatrix2PropertiesNV
+typedef struct {
+  uint32_t sType;
+  void *pNext;
+  uint32_t workgroupScopeMaxWorkgroupSize;
+  uint32_t flexibleDimensionsMaxDimension;
+  uint32_t workgroupScopeReservedSharedMemory;
+} LumosXCooperativeMatrix2Properties;
+
+// VkCooperativeMatrixFlexibleDimensionsPropertiesNV; types are VkComponentTypeKHR, scope is VkScopeKHR
+typedef struct {
+  uint32_t sType;
+  void *pNext;
+  uint32_t mGranularity, nGranularity, kGranularity;
+  uint32_t aType, bType, cType, resultType;
+  VkBool32 saturatingAccumulation;
+  uint32_t scope;
+  uint32_t workgroupInvocations;
+} LumosXFlexibleDimensionsProperties;
+
+// vkGetPhysicalDeviceCooperativeMatrixFlexibleDimensionsPropertiesNV
+typedef VkResult(VKAPI_PTR *LumosXGetFlexibleDimensionsProperties)(
+    VkPhysicalDevice physicalDevice, uint32_t *count, LumosXFlexibleDimensionsProperties *properties);
 
 // VkPhysicalDeviceShaderBfloat16FeaturesKHR
 typedef struct {

@@ -93,6 +93,8 @@ public struct DeviceDescription: Sendable, Hashable, Codable {
     public var maxBufferBytes = 0
     /// Largest number of allocations at a time.
     public var maxAllocationCount = 0
+    /// Largest side of a matrix of flexible size; 0 where there are none.
+    public var maxMatrixDimension = 0
     /// Nanoseconds per timestamp tick.
     public var timestampPeriod: Float = 0
 
@@ -118,6 +120,14 @@ public struct DeviceDescription: Sendable, Hashable, Codable {
     public var result: String
     /// Who holds the matrix together: `subgroup`, `workgroup` …
     public var scope: String
+  }
+
+  /// Matrix products of any size in certain steps (VK_NV_cooperative_matrix2).
+  public struct FlexibleShape: Sendable, Hashable, Codable {
+    /// Of what m, n and k are multiples; types and scope.
+    public var steps: MatrixShape
+    /// Invocations of the workgroup that holds such matrices; 0 for those of a subgroup.
+    public var workgroupInvocations: Int
   }
 
   /// Position in the drivers' order; what `--device 1` names.
@@ -150,6 +160,8 @@ public struct DeviceDescription: Sendable, Hashable, Codable {
   public var limits: Limits
   /// Matrix products (empty without cooperative matrices).
   public var matrixShapes: [MatrixShape]
+  /// Matrix products of flexible sizes (empty without VK_NV_cooperative_matrix2).
+  public var flexibleShapes: [FlexibleShape] = []
   /// Why the engine cannot run on it, or nil if it can.
   public var unusableReason: String?
 
@@ -174,6 +186,7 @@ public struct DeviceDescription: Sendable, Hashable, Codable {
       maxWorkgroupInvocations: limits.maxWorkgroupInvocations,
       maxWorkgroupCount: limits.maxWorkgroupCount.min() ?? 0)
     profile.matrixShapes = usableMatrixShapes
+    profile.workgroupShapes = usableWorkgroupShapes
     profile.exchangesWithinSubgroups =
       features.subgroupShuffle && pinsSubgroups && [8, 16, 32, 64, 128].contains(limits.subgroupSize)
     return profile
@@ -188,15 +201,34 @@ public struct DeviceDescription: Sendable, Hashable, Codable {
   private var usableMatrixShapes: [DeviceProfile.MatrixShape] {
     guard features.cooperativeMatrix, features.vulkanMemoryModel, pinsSubgroups else { return [] }
     return matrixShapes.compactMap { shape in
-      guard shape.scope == "subgroup", shape.a == shape.b, shape.c == "f32", shape.result == "f32" else { return nil }
-      guard let input = DType(rawValue: shape.a) else { return nil }
-      switch input {
-      case .f16 where features.shaderFloat16: break
-      case .bf16 where features.bfloat16 && features.bfloat16CooperativeMatrix: break
-      default: return nil
-      }
-      return DeviceProfile.MatrixShape(m: shape.m, n: shape.n, k: shape.k, input: input)
+      guard shape.scope == "subgroup" else { return nil }
+      return profileShape(shape)
     }
+  }
+
+  /// The matrix products of a whole workgroup that our kernels can use, likewise.
+  private var usableWorkgroupShapes: [DeviceProfile.WorkgroupShape] {
+    guard features.cooperativeMatrix, features.cooperativeMatrix2, features.vulkanMemoryModel else { return [] }
+    return flexibleShapes.compactMap { flexible in
+      guard flexible.steps.scope == "workgroup", let steps = profileShape(flexible.steps),
+        flexible.workgroupInvocations > 0, flexible.workgroupInvocations <= limits.maxWorkgroupInvocations
+      else { return nil }
+      return .init(
+        steps: steps, invocations: flexible.workgroupInvocations, largestSide: limits.maxMatrixDimension)
+    }
+  }
+
+  /// A product of one half type that exists in shaders, with sums in float32; nil for others.
+  private func profileShape(_ shape: MatrixShape) -> DeviceProfile.MatrixShape? {
+    guard shape.a == shape.b, shape.c == "f32", shape.result == "f32", shape.m > 0, shape.n > 0, shape.k > 0,
+      let input = DType(rawValue: shape.a)
+    else { return nil }
+    switch input {
+    case .f16 where features.shaderFloat16: break
+    case .bf16 where features.bfloat16 && features.bfloat16CooperativeMatrix: break
+    default: return nil
+    }
+    return DeviceProfile.MatrixShape(m: shape.m, n: shape.n, k: shape.k, input: input)
   }
 
   /// What the device lacks, in words, or nil if it has all that the engine requires (DESIGN: Vulkan conventions).

@@ -45,6 +45,8 @@ struct DeviceProbe {
       limits: DeviceDescription.Limits(), matrixShapes: [])
     fillProperties(&result)
     if result.features.cooperativeMatrix { result.matrixShapes = try matrixShapes() }
+    // Their kernels are SPIR-V 1.6.
+    if result.features.cooperativeMatrix2, version >= APIVersion(1, 3) { result.flexibleShapes = try flexibleShapes() }
     result.unusableReason = DeviceDescription.missingRequirements(
       version: version, result.features, result.limits)
     return result
@@ -55,6 +57,9 @@ struct DeviceProbe {
       var chain: UnsafeMutableRawPointer?
       let is12 = version >= APIVersion(1, 2)
       let is13 = version >= APIVersion(1, 3)
+      let matrix2 =
+        is12 && extensions.contains(Self.cooperativeMatrix2)
+        ? arena.chain(LumosXCooperativeMatrix2Properties.make(), onto: &chain) : nil
       let v11 = is12 ? arena.chain(VkPhysicalDeviceVulkan11Properties.make(), onto: &chain) : nil
       let v12 = is12 ? arena.chain(VkPhysicalDeviceVulkan12Properties.make(), onto: &chain) : nil
       let v13 = is13 ? arena.chain(VkPhysicalDeviceVulkan13Properties.make(), onto: &chain) : nil
@@ -105,6 +110,7 @@ struct DeviceProbe {
         let stages = v13.pointee.requiredSubgroupSizeStages
         if stages & VK_SHADER_STAGE_COMPUTE_BIT.rawValue == 0 { result.features.subgroupSizeControl = false }
       }
+      limits.maxMatrixDimension = matrix2.map { Int($0.pointee.flexibleDimensionsMaxDimension) } ?? 0
       result.limits = limits
     }
   }
@@ -210,6 +216,22 @@ struct DeviceProbe {
       DeviceDescription.MatrixShape(
         m: Int($0.m), n: Int($0.n), k: Int($0.k), a: Self.component($0.aType), b: Self.component($0.bType),
         c: Self.component($0.cType), result: Self.component($0.resultType), scope: Self.scope($0.scope))
+    }
+  }
+
+  private func flexibleShapes() throws -> [DeviceDescription.FlexibleShape] {
+    let name = "vkGetPhysicalDeviceCooperativeMatrixFlexibleDimensionsPropertiesNV"
+    let source = FunctionSource("") { instance.loader.getInstanceProcAddr(instance.handle, $0) }
+    let query: LumosXGetFlexibleDimensionsProperties? = source.optional(name)
+    guard let query else { return [] }
+    let found = try enumerate(name, filler: LumosXFlexibleDimensionsProperties.make()) { query(device, $0, $1) }
+    return found.filter { $0.saturatingAccumulation == 0 }.map {
+      DeviceDescription.FlexibleShape(
+        steps: .init(
+          m: Int($0.mGranularity), n: Int($0.nGranularity), k: Int($0.kGranularity), a: Self.component($0.aType),
+          b: Self.component($0.bType), c: Self.component($0.cType), result: Self.component($0.resultType),
+          scope: Self.scope($0.scope)),
+        workgroupInvocations: Int($0.workgroupInvocations))
     }
   }
 

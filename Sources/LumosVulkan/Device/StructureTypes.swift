@@ -127,6 +127,12 @@ extension LumosXCooperativeMatrixProperties: VulkanStructure {
 extension LumosXCooperativeMatrix2Features: VulkanStructure {
   static var structureType: UInt32 { LUMOSX_STRUCTURE_TYPE_COOPERATIVE_MATRIX_2_FEATURES }
 }
+extension LumosXCooperativeMatrix2Properties: VulkanStructure {
+  static var structureType: UInt32 { LUMOSX_STRUCTURE_TYPE_COOPERATIVE_MATRIX_2_PROPERTIES }
+}
+extension LumosXFlexibleDimensionsProperties: VulkanStructure {
+  static var structureType: UInt32 { LUMOSX_STRUCTURE_TYPE_COOPERATIVE_MATRIX_FLEXIBLE_DIMENSIONS_PROPERTIES }
+}
 extension LumosXBFloat16Features: VulkanStructure {
   static var structureType: UInt32 { LUMOSX_STRUCTURE_TYPE_BFLOAT16_FEATURES }
 }

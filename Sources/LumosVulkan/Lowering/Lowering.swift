@@ -57,6 +57,8 @@ public struct DeviceProfile: Sendable, Hashable {
   public var flopsPerDispatch: Int?
   /// Matrix products that its units compute for the kernels named `matrix`; none where these cannot run.
   public var matrixShapes: [MatrixShape] = []
+  /// Matrix products that a whole workgroup computes together, for the kernels named `workgroup`.
+  public var workgroupShapes: [WorkgroupShape] = []
   /// Whether kernels may count on full subgroups of 8 invocations or more, a power of two, that read each other's registers.
   public var exchangesWithinSubgroups = false
   /// Variants that somebody wants instead of those that the rules choose, by op; see `variantChoices`.
@@ -83,6 +85,22 @@ public struct DeviceProfile: Sendable, Hashable {
       self.n = n
       self.k = k
       self.input = input
+    }
+  }
+
+  /// Products of matrices that a workgroup holds together, of any size in certain steps.
+  public struct WorkgroupShape: Sendable, Hashable {
+    /// Of what rows, columns and inner length are multiples; the type of both factors.
+    public var steps: MatrixShape
+    /// Invocations of the workgroup.
+    public var invocations: Int
+    /// Largest side of a matrix.
+    public var largestSide: Int
+
+    public init(steps: MatrixShape, invocations: Int, largestSide: Int) {
+      self.steps = steps
+      self.invocations = invocations
+      self.largestSide = largestSide
     }
   }
 

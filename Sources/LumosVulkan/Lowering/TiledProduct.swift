@@ -52,6 +52,14 @@ struct TiledProduct {
       specialization =
         tile.parts == 1 ? tile.specialization(types, epilogue) : tile.specialization(types.ofParts)
       (rows, columns, parts) = (tile.rows, tile.columns, tile.parts)
+    } else if variant == "workgroup",
+      let tile = WorkgroupTile(
+        rows: size.rows, columns: size.columns, inner: size.inner, dtype: types.left, device)
+    {
+      kernel = "workgroup.\(types.left.variant)"
+      specialization =
+        tile.parts == 1 ? tile.specialization(types, epilogue) : tile.specialization(types.ofParts)
+      (rows, columns, parts) = (tile.rows, tile.columns, tile.parts)
     } else {
       let tile = ProductTile(
         rows: size.rows, columns: size.columns, inner: size.inner, device, products: types.results.count,
@@ -74,6 +82,7 @@ struct TiledProduct {
   static func tiles(_ variant: String, left: DType, _ device: DeviceProfile) -> [String] {
     switch variant {
     case "matrix": MatrixTile.all(dtype: left, device).map(\.name)
+    case "workgroup": WorkgroupTile.all(dtype: left, device).map(\.name)
     case "tiles": ProductTile.names
     default: []
     }
@@ -89,6 +98,10 @@ struct TiledProduct {
       return MatrixTile.innerParts.names(
         MatrixTile.all(dtype: left, device).map { ($0.name, $0.rows, $0.columns) }, rows: rows, columns: size.columns,
         inner: size.inner)
+    case "workgroup":
+      return MatrixTile.innerParts.names(
+        WorkgroupTile.all(dtype: left, device).map { ($0.name, $0.rows, $0.columns) }, rows: rows,
+        columns: size.columns, inner: size.inner)
     case "tiles":
       return ProductTile.innerParts.names(ProductTile.named, rows: rows, columns: size.columns, inner: size.inner)
     default: return []

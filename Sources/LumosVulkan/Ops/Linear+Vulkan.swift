@@ -2,10 +2,13 @@ import LumosOps
 import LumosTensor
 
 extension Linear: VulkanLowering {
-  public static var variantNames: [String] { LinearSize.variantNames }
+  public static var variantNames: [String] { LinearSize.variantNames + ["workgroup"] }
 
   public func variants(_ types: LoweredTypes, _ device: DeviceProfile) -> [String] {
-    LinearSize.variants(types, device)
+    let usual = LinearSize.variants(types, device)
+    // Never by rule: see WorkgroupTile.
+    let (x, weight) = (types.inputs[0].dtype, types.inputs[1].dtype)
+    return x == weight && !WorkgroupTile.all(dtype: x, device).isEmpty ? usual + ["workgroup"] : usual
   }
 
   public func tiles(_ variant: String, _ types: LoweredTypes, _ device: DeviceProfile) -> [String] {
