@@ -97,6 +97,39 @@ import Testing
         == (try ModelBundle(Command.demoBundle.path)).transformer.type(ofWeight: "blocks.0.ffn.0.bias"))
   }
 
+  @Test("The published hub folder, all PyTorch, is a bundle as it is")
+  func hubFolder() throws {
+    let (hub, files) = (path("LumosX"), FileManager.default)
+    try files.createDirectory(atPath: hub + "/umt5-xxl", withIntermediateDirectories: true)
+    for (from, to) in [
+      (Self.community + "/pytorch/transformer", "LumosX_models"), (Self.community + "/pytorch/vae.pth", "vae.pth"),
+      (
+        Self.community + "/pytorch/models_t5_umt5-xxl-enc-bf16.pth", "models_t5_umt5-xxl-enc-bf16.pth"
+      ), (Command.demoBundle.path + "/tokenizer/spiece.model", "umt5-xxl/spiece.model"),
+    ] {
+      try files.copyItem(atPath: from, toPath: "\(hub)/\(to)")
+    }
+    let diffusers = try ModelBundle(diffusersFolder())
+    // The sizes are not the published ones, and have to be said.
+    var configuration = diffusers.configuration
+    configuration.files = [:]
+    try configuration.write(to: hub)
+    let run = try Command(["models", "verify", hub])
+    #expect(run.status == 0, "\(run.output)\(run.errors)")
+    #expect(run.output.contains("torch.distributed.checkpoint"), "\(run.output)")
+
+    let bundle = try ModelBundle(hub)
+    for (a, b) in [
+      (diffusers.transformer, bundle.transformer), (diffusers.vae, bundle.vae), (diffusers.umt5, bundle.umt5),
+    ] {
+      #expect(Set(a.names) == Set(b.names))
+      for name in a.names {
+        #expect(
+          try a.weight(name).withUnsafeBytes { Array($0) } == b.weight(name).withUnsafeBytes { Array($0) }, "\(name)")
+      }
+    }
+  }
+
   @Test("Checkpoints in several files are inspected as one")
   func info() throws {
     let index = Self.community + "/diffusers/text_encoder/model.safetensors.index.json"
